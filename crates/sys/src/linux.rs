@@ -1,0 +1,21 @@
+//! Linux calls, by subject.
+
+pub mod exe;
+pub mod fd;
+pub mod id;
+pub mod keyring;
+pub mod lock;
+pub mod mount;
+pub mod namespace;
+pub mod path;
+pub mod process;
+pub mod procfs;
+pub mod pty;
+pub mod sched;
+pub mod seccomp;
+pub mod signal;
+pub mod socket;
+
+mod raw;
+
+pub use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};

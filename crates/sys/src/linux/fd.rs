@@ -1,0 +1,226 @@
+//! Descriptors: inheritance, reading and writing through them.
+
+use super::raw::{check, check_raw, syscall};
+use crate::{Error, Result};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Marks every descriptor from `first` on close-on-exec, in one call (`close_range(2)`, Linux 5.11).
+///
+/// # Errors
+/// `close_range`, ENOSYS or EINVAL before Linux 5.11.
+pub fn cloexec_from(first: u32) -> Result<()> {
+    const CLOEXEC: usize = 1 << 2;
+    // SAFETY: the call takes no pointers.
+    // NEED: rustix has no close_range.
+    let result = unsafe {
+        syscall(
+            libc::SYS_close_range,
+            [first as usize, u32::MAX as usize, CLOEXEC, 0, 0, 0],
+        )
+    };
+    check_raw("close_range", result, || format!("{first}, ~0, CLOEXEC")).map(drop)
+}
+
+/// Sets or clears close-on-exec.
+///
+/// # Errors
+/// `fcntl`, EBADF only.
+pub fn set_cloexec(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
+    let flags = if on {
+        rustix::io::FdFlags::CLOEXEC
+    } else {
+        rustix::io::FdFlags::empty()
+    };
+    check("fcntl", rustix::io::fcntl_setfd(fd, flags), || {
+        format!("{}, F_SETFD, {flags:?}", fd.as_raw_fd())
+    })
+}
+
+/// Adopts a descriptor that this process inherited from its caller under a known number.
+///
+/// # Errors
+/// `fcntl`, EBADF when no such descriptor is open.
+pub fn inherited(number: RawFd) -> Result<OwnedFd> {
+    // SAFETY: F_GETFD only asks; a bad number is answered with EBADF.
+    // NEED: a number that may not be open cannot be a BorrowedFd.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags < 0 {
+        return Err(Error::new(
+            "fcntl",
+            format!("{number}, F_GETFD"),
+            super::raw::errno(),
+        ));
+    }
+    // SAFETY: the descriptor is open, and by contract of the command line it was given to us.
+    // NEED: inherited descriptors arrive as numbers.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Duplicates a descriptor, close-on-exec, to the lowest number that is at least `minimum`.
+///
+/// # Errors
+/// `fcntl`, EMFILE.
+pub fn duplicate_from(fd: BorrowedFd<'_>, minimum: RawFd) -> Result<OwnedFd> {
+    check(
+        "fcntl",
+        rustix::io::fcntl_dupfd_cloexec(fd, minimum),
+        || format!("{}, F_DUPFD_CLOEXEC, {minimum}", fd.as_raw_fd()),
+    )
+}
+
+/// Makes `fd` the process's standard input (0), output (1) or error (2).
+///
+/// # Errors
+/// `dup2`.
+pub fn become_standard(fd: BorrowedFd<'_>, number: u8) -> Result<()> {
+    let result = match number {
+        0 => rustix::stdio::dup2_stdin(fd),
+        1 => rustix::stdio::dup2_stdout(fd),
+        _ => rustix::stdio::dup2_stderr(fd),
+    };
+    check("dup2", result, || format!("{}, {number}", fd.as_raw_fd()))
+}
+
+/// Reads until end of file, at most `limit` bytes.
+///
+/// # Errors
+/// `read`; EFBIG when there is more than `limit`.
+pub fn read_all(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
+    let mut data = vec![0; 1024.min(limit + 1)];
+    let mut length = 0;
+    loop {
+        if length == data.len() {
+            if length > limit {
+                return Err(Error::new(
+                    "read",
+                    format!("{}, > {limit} bytes", fd.as_raw_fd()),
+                    libc::EFBIG,
+                ));
+            }
+            data.resize((length * 4).min(limit + 1), 0);
+        }
+        match rustix::io::read(fd, &mut data[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return check("read", Err(errno), || fd.as_raw_fd().to_string()),
+        }
+    }
+    if length > limit {
+        return Err(Error::new(
+            "read",
+            format!("{}, > {limit} bytes", fd.as_raw_fd()),
+            libc::EFBIG,
+        ));
+    }
+    data.truncate(length);
+    Ok(data)
+}
+
+/// Writes all of `data` in one `write`, as kernel control files demand; a short write is EIO.
+///
+/// # Errors
+/// `write`.
+pub fn write_once(fd: BorrowedFd<'_>, data: &[u8]) -> Result<()> {
+    let shown = || {
+        format!(
+            "{}, {:?}",
+            fd.as_raw_fd(),
+            String::from_utf8_lossy(&data[..data.len().min(64)])
+        )
+    };
+    let count = check(
+        "write",
+        rustix::io::retry_on_intr(|| rustix::io::write(fd, data)),
+        shown,
+    )?;
+    if count == data.len() {
+        Ok(())
+    } else {
+        Err(Error::new("write", shown(), libc::EIO))
+    }
+}
+
+/// The type and identity of an open file (`fstat(2)`).
+///
+/// # Errors
+/// `fstat`.
+pub fn stat(fd: BorrowedFd<'_>) -> Result<super::Stat> {
+    check("fstat", rustix::fs::fstat(fd), || {
+        fd.as_raw_fd().to_string()
+    })
+}
+
+/// The magic number of the filesystem that `fd` is on (`statfs(2)` `f_type`).
+///
+/// # Errors
+/// `fstatfs`.
+pub fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<u64> {
+    let statfs = check("fstatfs", rustix::fs::fstatfs(fd), || {
+        fd.as_raw_fd().to_string()
+    })?;
+    Ok(u64::from_ne_bytes((statfs.f_type as i64).to_ne_bytes()))
+}
+
+/// A pipe, both ends close-on-exec: (read end, write end).
+///
+/// # Errors
+/// `pipe2`, EMFILE.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    check(
+        "pipe2",
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC),
+        || "O_CLOEXEC".into(),
+    )
+}
+
+/// What [`poll`] waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Something to read, or the other end is gone.
+    Read,
+    /// Room to write, or the other end is gone.
+    Write,
+}
+
+/// Waits until one of the descriptors is ready; returns one flag each. `timeout` in milliseconds,
+/// `None` waits for ever.
+///
+/// # Errors
+/// `poll`; EINTR is retried.
+pub fn poll(fds: &[(BorrowedFd<'_>, Interest)], timeout: Option<u64>) -> Result<Vec<bool>> {
+    use rustix::event::{PollFd, PollFlags};
+    let deadline =
+        timeout.map(|ms| std::time::Instant::now() + std::time::Duration::from_millis(ms));
+    loop {
+        let mut polled: Vec<PollFd<'_>> = fds
+            .iter()
+            .map(|(fd, interest)| {
+                let flags = match interest {
+                    Interest::Read => PollFlags::IN,
+                    Interest::Write => PollFlags::OUT,
+                };
+                PollFd::from_borrowed_fd(*fd, flags)
+            })
+            .collect();
+        let left = deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            rustix::time::Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(left.subsec_nanos()),
+            }
+        });
+        match rustix::event::poll(&mut polled, left.as_ref()) {
+            Ok(_) => return Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => {
+                return check("poll", Err(errno), || format!("{} descriptors", fds.len()));
+            }
+        }
+    }
+}
+
+/// The number of a descriptor, for messages and for `/proc/self/fd/N` names only.
+pub fn number(fd: impl AsFd) -> RawFd {
+    fd.as_fd().as_raw_fd()
+}

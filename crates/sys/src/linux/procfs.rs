@@ -1,0 +1,186 @@
+//! A procfs that nobody can have mounted something over.
+
+use super::path::{open_beneath, read_beneath, write_beneath};
+use super::{Mode, OFlags};
+use crate::{Error, Result};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// `PROC_SUPER_MAGIC`
+pub const MAGIC: u64 = 0x9fa0;
+/// The inode number of the root of every procfs.
+const ROOT_INODE: u64 = 1;
+
+/// A handle on procfs: a private mount that exists in no namespace, or, for callers without the
+/// right to make one, the verified root of the host's `/proc`.
+#[derive(Debug)]
+pub struct Procfs(OwnedFd);
+
+impl Procfs {
+    /// Opens a private instance, else the host's.
+    ///
+    /// # Errors
+    /// `open`: `/proc` is missing or is no procfs.
+    pub fn open() -> Result<Self> {
+        Self::open_private().or_else(|_| Self::open_host())
+    }
+
+    /// Makes an instance of this process's pid namespace that is attached nowhere.
+    ///
+    /// # Errors
+    /// `fsopen`, `fsmount`: EPERM.
+    pub fn open_private() -> Result<Self> {
+        use super::mount::{Filesystem, NODEV, NOEXEC, NOSUID};
+        Filesystem::open("proc")?
+            .mount(NOSUID | NODEV | NOEXEC)
+            .map(Self)
+    }
+
+    /// Opens the host's `/proc` and checks that it is the root of a procfs.
+    ///
+    /// # Errors
+    /// `open`; ENODEV when something else is mounted there.
+    pub fn open_host() -> Result<Self> {
+        let root = super::path::open_directory(Path::new("/proc"))?;
+        let genuine = super::fd::filesystem_magic(root.as_fd())? == MAGIC
+            && super::fd::stat(root.as_fd())?.st_ino == ROOT_INODE;
+        if genuine {
+            Ok(Self(root))
+        } else {
+            Err(Error::new(
+                "open",
+                "/proc, which is not the root of a procfs",
+                libc::ENODEV,
+            ))
+        }
+    }
+
+    /// The directory of this process, by number, which no link can redirect.
+    fn own(&self, path: &str) -> Result<String> {
+        // `self` is a symbolic link; reading it through this handle gives our number in its namespace.
+        let name = rustix::fs::readlinkat(&self.0, c"self", Vec::new());
+        let name = super::raw::check("readlinkat", name, || "self".into())?;
+        Ok(format!("{}/{path}", name.to_string_lossy()))
+    }
+
+    /// Reads a file of this process, such as `status`.
+    ///
+    /// # Errors
+    /// As [`read_beneath`].
+    pub fn read_own(&self, path: &str) -> Result<Vec<u8>> {
+        read_beneath(self.0.as_fd(), &self.own(path)?, 1 << 20)
+    }
+
+    /// Writes a file of this process, such as `attr/exec`.
+    ///
+    /// # Errors
+    /// As [`write_beneath`].
+    pub fn write_own(&self, path: &str, data: &[u8]) -> Result<()> {
+        write_beneath(self.0.as_fd(), &self.own(path)?, data)
+    }
+
+    /// Reads a file below the root, such as `sys/kernel/pid_max` or `17/stat`.
+    ///
+    /// # Errors
+    /// As [`read_beneath`].
+    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+        read_beneath(self.0.as_fd(), path, 1 << 20)
+    }
+
+    /// Writes a file below the root.
+    ///
+    /// # Errors
+    /// As [`write_beneath`].
+    pub fn write(&self, path: &str, data: &[u8]) -> Result<()> {
+        write_beneath(self.0.as_fd(), path, data)
+    }
+
+    /// Opens a namespace of a process, `kind` as named in `/proc/PID/ns`.
+    ///
+    /// # Errors
+    /// `openat`: ENOENT when the process is gone, EACCES.
+    pub fn namespace(&self, pid: u32, kind: &str) -> Result<OwnedFd> {
+        let directory = open_beneath(
+            self.0.as_fd(),
+            Path::new(&format!("{pid}/ns")),
+            OFlags::PATH | OFlags::DIRECTORY,
+            Mode::empty(),
+        )?;
+        // The entry is a magic link; its parent was resolved without any.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let result = rustix::fs::openat(&directory, kind, flags, Mode::empty());
+        super::raw::check("openat", result, || format!("/proc/{pid}/ns/{kind}"))
+    }
+}
+
+impl AsFd for Procfs {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What `/proc/PID/stat` says of a process, as far as its identity and life go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessStatus {
+    /// `R`, `S`, `D`, `Z` (ended, not collected), `T`, …
+    pub state: char,
+    /// Clock ticks between the boot and its start: with the number, its identity.
+    pub start_time: u64,
+    /// Whether it has not called execve since it was cloned (`PF_FORKNOEXEC`).
+    pub before_exec: bool,
+}
+
+impl ProcessStatus {
+    /// Asks about a process by number.
+    ///
+    /// # Errors
+    /// `openat2`: ENOENT when there is no such process.
+    pub fn of(procfs: &Procfs, pid: u32) -> Result<Self> {
+        let text = procfs.read(&format!("{pid}/stat"))?;
+        Self::parse(&String::from_utf8_lossy(&text))
+            .ok_or_else(|| Error::new("read", format!("/proc/{pid}/stat"), libc::EBADMSG))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        const FORKNOEXEC: u64 = 0x40;
+        // The name is in parentheses and may itself hold any character.
+        let (_, rest) = text.rsplit_once(") ")?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        Some(Self {
+            state: fields.first()?.chars().next()?,
+            start_time: fields.get(19)?.parse().ok()?,
+            before_exec: fields.get(6)?.parse::<u64>().ok()? & FORKNOEXEC != 0,
+        })
+    }
+
+    /// Whether it has ended, collected or not.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_status_is_alive_and_has_executed() {
+        let procfs = Procfs::open().expect("procfs");
+        let status = ProcessStatus::of(&procfs, std::process::id()).expect("status");
+        assert!(!status.ended() && !status.before_exec && status.start_time > 0);
+    }
+
+    #[test]
+    fn a_name_with_parentheses_does_not_confuse() {
+        let line = format!(
+            "7 (a) b) S 1 7 7 0 -1 4194368 {} 4242 0 0",
+            "0 ".repeat(12).trim()
+        );
+        let status = ProcessStatus::parse(&line).expect("parsed");
+        assert_eq!(
+            (status.state, status.start_time, status.before_exec),
+            ('S', 4242, true)
+        );
+    }
+}
