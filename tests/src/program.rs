@@ -1,0 +1,77 @@
+//! Which programs are under test and where they lie.
+//!
+//! The same verb test runs against our runtime and its rivals: when a test fails on runc, the
+//! test is wrong until shown otherwise.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// A runtime that a test drives by the OCI command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `dhow-runtime`, the one under test. It is never skipped: absent means failed.
+    Dhow,
+    /// `runc`, the reference.
+    Runc,
+    /// `crun`, the fast rival.
+    Crun,
+}
+
+impl Kind {
+    /// The program's name, as a user types it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dhow => "dhow-runtime",
+            Self::Runc => "runc",
+            Self::Crun => "crun",
+        }
+    }
+
+    /// Where the program is: `DHOW_BIN_DIR` (or beside the test binary) for ours;
+    /// `DHOW_TEST_RUNC` and `DHOW_TEST_CRUN`, else the search path, for the rivals.
+    ///
+    /// # Errors
+    /// The reason in words, when it is nowhere.
+    pub fn program(self) -> Result<PathBuf, String> {
+        let chosen = match self {
+            Self::Dhow => return binary(self.name()),
+            Self::Runc => env::var_os("DHOW_TEST_RUNC"),
+            Self::Crun => env::var_os("DHOW_TEST_CRUN"),
+        };
+        chosen
+            .map(PathBuf::from)
+            .or_else(|| on_path(self.name()))
+            .ok_or_else(|| format!("{} is not installed", self.name()))
+    }
+}
+
+/// One of our own binaries, or the probe, by name.
+///
+/// # Errors
+/// Names the directories that were searched.
+pub fn binary(name: &str) -> Result<PathBuf, String> {
+    let mut places = Vec::new();
+    if let Some(directory) = env::var_os("DHOW_BIN_DIR") {
+        places.push(PathBuf::from(directory));
+    }
+    // target/<triple>/<profile>/deps/suite-… → target/<triple>/<profile>
+    if let Ok(own) = env::current_exe() {
+        places.extend(own.ancestors().skip(1).take(2).map(Path::to_path_buf));
+    }
+    places
+        .iter()
+        .map(|place| place.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| format!("{name} is in none of {places:?}; build it or set DHOW_BIN_DIR"))
+}
+
+/// A program on the search path, with the places an ordinary user's path lacks.
+#[must_use]
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file())
+}

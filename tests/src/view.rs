@@ -1,0 +1,93 @@
+//! A private view of the host for one command: other files in place of some of its own.
+//!
+//! Two tests need it. crun refuses hybrid cgroup hosts, so an empty file covers the list of
+//! controllers of the unified hierarchy. And rootless tests need an ordinary user with ranges
+//! of subordinate ids; the user exists only in copies of `/etc/passwd`, `/etc/group`,
+//! `/etc/subuid` and `/etc/subgid` that only that command sees. The host is not changed.
+
+use crate::{host, program::Kind};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const SCRIPT: &str = include_str!("rig/view.sh");
+
+/// The user of the rootless tests: uid and gid. Chosen high so that no host has it.
+pub const USER: u32 = 51_500;
+
+/// The first of the test user's 65,536 subordinate ids.
+pub const SUBORDINATE: u32 = 515_000_000;
+
+/// What a command sees instead of the host's own files, and as whom it runs.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    binds: Vec<(PathBuf, PathBuf)>,
+    user: bool,
+}
+
+impl View {
+    /// The view in which this runtime works on this host.
+    #[must_use]
+    pub fn for_runtime(kind: Kind, directory: &Path) -> Self {
+        let mut view = Self::default();
+        if kind == Kind::Crun
+            && !host::is_cgroup2_only()
+            && let Some(unified) = host::unified()
+        {
+            let empty = write(directory, "empty", "");
+            view.binds.push((empty, unified.join("cgroup.controllers")));
+        }
+        view
+    }
+
+    /// The same, run by the ordinary test user.
+    #[must_use]
+    pub fn as_user(mut self, directory: &Path) -> Self {
+        let account = format!("dhowtest:x:{USER}:{USER}:dhow test user:/:/bin/sh\n");
+        let group = format!("dhowtest:x:{USER}:\n");
+        let range = format!("dhowtest:{SUBORDINATE}:65536\n");
+        for (file, line) in [
+            ("/etc/passwd", account),
+            ("/etc/group", group),
+            ("/etc/subuid", range.clone()),
+            ("/etc/subgid", range),
+        ] {
+            // Without the file there is no mount point: then the host has no such ranges at all.
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let copy = write(directory, &file.replace('/', "_"), &(text + &line));
+            self.binds.push((copy, PathBuf::from(file)));
+        }
+        self.user = true;
+        self
+    }
+
+    /// The words to put before a command.
+    #[must_use]
+    pub fn prefix(&self, directory: &Path) -> Vec<OsString> {
+        let mut words: Vec<OsString> = Vec::new();
+        if !self.binds.is_empty() {
+            let script = write(directory, "view.sh", SCRIPT);
+            words.extend(["unshare", "--mount", "sh"].map(OsString::from));
+            words.push(script.into());
+            for (source, target) in &self.binds {
+                words.extend([source.into(), target.into()]);
+            }
+            words.push("--".into());
+        }
+        if self.user {
+            let ids = [format!("--reuid={USER}"), format!("--regid={USER}")];
+            words.push("setpriv".into());
+            words.extend(ids.map(OsString::from));
+            words.push("--clear-groups".into());
+        }
+        words
+    }
+}
+
+fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    if !path.exists() {
+        fs::write(&path, text).unwrap_or_else(|error| panic!("cannot write {path:?}: {error}"));
+    }
+    path
+}
