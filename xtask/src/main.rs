@@ -1,2 +1,66 @@
-//! Developer tasks.
-fn main() {}
+//! Developer tasks: what other projects keep in shell scripts, so that it runs the same on
+//! every system and can be tested.
+//!
+//! `cargo xtask help` lists the tasks. `cargo dhow …` is `cargo xtask dhow …`.
+#![forbid(unsafe_code)]
+// Talking to the terminal is what this program is for.
+#![allow(clippy::print_stdout)]
+
+mod build;
+mod child;
+mod error;
+mod layers;
+mod repository;
+mod style;
+mod test;
+
+use std::process::ExitCode;
+
+use error::Error;
+
+const HELP: &str = "\
+Tasks of the dhow repository
+
+  cargo dhow ARG…                    build dhow in release mode and run it
+  cargo xtask build [--profile P]    build every program and print where they are
+  cargo xtask test [--vm] [--quick] [FILTER]
+                                     all checks and tests; the last line has the numbers
+  cargo xtask style                  the rules about files, functions, names and calls
+  cargo xtask layers                 the crate table of ARCHITECTURE.md against Cargo
+";
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = std::error::Error::source(&error);
+            while let Some(inner) = cause {
+                eprintln!("  caused by: {inner}");
+                cause = inner.source();
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch() -> Result<ExitCode, Error> {
+    let mut arguments = lexopt::Parser::from_env();
+    let task = match arguments.next()? {
+        None | Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help")) => "help".to_owned(),
+        Some(lexopt::Arg::Value(value)) => value.to_string_lossy().into_owned(),
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    match task.as_str() {
+        "help" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        "dhow" => build::dhow(arguments.raw_args()?.collect()),
+        "build" => build::task(arguments),
+        "style" => style::task(arguments),
+        "layers" => layers::task(arguments),
+        "test" => test::task(arguments),
+        _ => Err(Error::UnknownTask { task }),
+    }
+}
