@@ -2,6 +2,7 @@
 
 pub mod exe;
 pub mod fd;
+pub mod feature;
 pub mod id;
 pub mod keyring;
 pub mod lock;
