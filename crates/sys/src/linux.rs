@@ -1,5 +1,7 @@
 //! Linux calls, by subject.
 
+pub mod bpf;
+pub mod cgroupfs;
 pub mod exe;
 pub mod fd;
 pub mod feature;
