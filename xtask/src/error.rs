@@ -66,4 +66,12 @@ pub(crate) enum Error {
         /// What is missing or wrong, and how to mend it.
         why: String,
     },
+    /// Something that the task cannot do without is not there.
+    #[error("{tool} is needed: {why}")]
+    Missing {
+        /// The program or the right.
+        tool: String,
+        /// What for, and where it comes from.
+        why: String,
+    },
 }

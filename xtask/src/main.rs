@@ -6,6 +6,11 @@
 // Talking to the terminal is what this program is for.
 #![allow(clippy::print_stdout)]
 
+#[cfg(target_os = "linux")]
+mod bench;
+#[cfg(not(target_os = "linux"))]
+#[path = "bench_elsewhere.rs"]
+mod bench;
 mod build;
 mod child;
 mod error;
@@ -27,6 +32,8 @@ Tasks of the dhow repository
                                      all checks and tests; the last line has the numbers
   cargo xtask style                  the rules about files, functions, names and calls
   cargo xtask layers                 the crate table of ARCHITECTURE.md against Cargo
+  cargo xtask bench runtime [--rounds N] [--format table|json]
+                                     dhow-runtime beside runc, crun and a bare floor
 ";
 
 fn main() -> ExitCode {
@@ -61,6 +68,7 @@ fn dispatch() -> Result<ExitCode, Error> {
         "style" => style::task(arguments),
         "layers" => layers::task(arguments),
         "test" => test::task(arguments),
+        "bench" => bench::task(arguments),
         _ => Err(Error::UnknownTask { task }),
     }
 }

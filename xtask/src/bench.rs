@@ -1,0 +1,103 @@
+//! `cargo xtask bench`: speed beside rivals, as ratios measured in one run.
+//!
+//! Milliseconds of one machine say little to the reader of another, and even on one machine they
+//! drift with its load. So everything that is compared is measured interleaved, round by round, and
+//! the table shows medians and how they compare. Nothing here ever fails for being slow.
+
+mod bundle;
+mod launcher;
+mod rivals;
+mod runtime;
+mod table;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use crate::child;
+use crate::error::Error;
+
+/// What the command line asked for.
+#[derive(Debug)]
+struct Options {
+    rounds: usize,
+    json: bool,
+    /// A runtime of ours that is already built, in place of building one.
+    ours: Option<PathBuf>,
+}
+
+/// `cargo xtask bench runtime [--rounds N] [--format table|json] [--ours PATH]`.
+///
+/// # Errors
+/// When the command line is wrong, we are not root, or something needed is missing.
+pub(crate) fn task(mut arguments: lexopt::Parser) -> Result<ExitCode, Error> {
+    let mut which = None;
+    let mut options = Options {
+        rounds: 20,
+        json: false,
+        ours: None,
+    };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            lexopt::Arg::Long("rounds") => {
+                options.rounds = lexopt::ValueExt::parse(&arguments.value()?)?;
+            }
+            lexopt::Arg::Long("ours") => options.ours = Some(PathBuf::from(arguments.value()?)),
+            lexopt::Arg::Long("format") => {
+                let format = arguments.value()?;
+                options.json = format == "json";
+                if !options.json && format != "table" {
+                    return Err(lexopt::Error::from(format!(
+                        "unknown format {}",
+                        format.display()
+                    ))
+                    .into());
+                }
+            }
+            lexopt::Arg::Value(value) if which.is_none() => which = Some(value),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if text_of("id", &["-u"])?.trim() != "0" {
+        let why = "containers with a network namespace and cgroups are compared as root sees them";
+        return Err(Error::Missing {
+            tool: "root".into(),
+            why: why.into(),
+        });
+    }
+    let table = match which.as_ref().and_then(|which| which.to_str()) {
+        Some("runtime") => runtime::measure(&options)?,
+        _ => return Err(lexopt::Error::from("bench what? runtime").into()),
+    };
+    print!(
+        "{}",
+        if options.json {
+            table.json()
+        } else {
+            table.text()
+        }
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a program prints.
+fn text_of(program: &str, arguments: &[&str]) -> Result<String, Error> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    child::output_of(command, Duration::from_secs(120))
+}
+
+fn make_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|source| Error::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text).map_err(|source| Error::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}
