@@ -161,24 +161,56 @@ impl Test {
         self.bare_runtime().arg("--root").arg(self.state_root())
     }
 
-    /// The runtime without any option.
+    /// The same behind other words, such as `setsid --ctty`.
+    #[must_use]
+    pub fn runtime_after(&self, words: &[&str]) -> Cmd {
+        let words = words.iter().map(OsString::from).collect();
+        self.program_after(words)
+            .arg("--root")
+            .arg(self.state_root())
+    }
+
+    /// The same, with `count` descriptors from 3 on that lead to `path`.
     ///
     /// # Panics
-    /// When it is not installed.
+    /// When the script cannot be written.
+    #[must_use]
+    pub fn runtime_with_descriptors(&self, count: u32, path: &str) -> Cmd {
+        let script = self.root.join("out/descriptors.sh");
+        fs::write(&script, include_str!("rig/descriptors.sh")).expect("write the script");
+        let count = count.to_string();
+        let words = ["bash".into(), script.into(), count.into(), path.into()];
+        self.program_after(words.into())
+            .arg("--root")
+            .arg(self.state_root())
+    }
+
+    /// The runtime without any option.
     #[must_use]
     pub fn bare_runtime(&self) -> Cmd {
+        self.program_after(Vec::new())
+    }
+
+    fn program_after(&self, wrapper: Vec<OsString>) -> Cmd {
         let out = self.root.join("out");
         let mut view = View::for_runtime(self.kind, &out);
         if self.user.get() {
             view = view.as_user(&out);
         }
-        let mut words = view.prefix(&out);
+        let mut words = wrapper;
+        words.extend(view.prefix(&out));
         words.push(self.kind.program().expect("checked before the test").into());
         let command = Cmd::new(&out, &self.mark, &words).of(self.kind);
         match self.user.get() {
             true => command.env("XDG_RUNTIME_DIR", self.root.join("xdg")),
             false => command,
         }
+    }
+
+    /// The container of that name, wherever it was made.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Container<'_> {
+        Container::new(self, self.id(name))
     }
 
     /// Any other command, with its output in this test's root.

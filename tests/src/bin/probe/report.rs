@@ -183,30 +183,21 @@ fn rlimits() -> Value {
     Value::Object(found)
 }
 
-/// Policy, niceness and real-time priority, from proc_pid_stat(5).
+/// Policy, niceness and real-time priority.
 fn scheduler() -> Value {
-    let stat = read("/proc/self/stat");
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .map(|(_, rest)| rest.split_whitespace().collect())
-        .unwrap_or_default();
-    // The first field after the name is number 3.
-    let field = |number: usize| {
-        fields
-            .get(number - 3)
-            .and_then(|text| text.parse::<i64>().ok())
-    };
-    json!({"policy": field(41), "nice": field(19), "priority": field(40)})
+    json!({"policy": stat_field(41), "nice": stat_field(19), "priority": stat_field(40)})
 }
 
+/// Session and process group as this namespace numbers them; 0 when they are outside of it.
 fn session() -> Value {
-    let id = |pid: rustix::io::Result<rustix::process::Pid>| {
-        pid.map_or(0, |pid| pid.as_raw_nonzero().get())
-    };
-    json!({
-        "sid": id(rustix::process::getsid(None)),
-        "pgid": id(rustix::process::getpgid(None)),
-    })
+    json!({"pgid": stat_field(5), "sid": stat_field(6)})
+}
+
+/// A field by its number in proc_pid_stat(5), from 3 on.
+fn stat_field(number: usize) -> Option<i64> {
+    let stat = read("/proc/self/stat");
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(number - 3)?.parse().ok()
 }
 
 /// Per standard descriptor: whether it is a terminal, its name and its size.

@@ -2,7 +2,11 @@
 //!
 //! `harness` tests the harness itself; `verbs` has one file per verb; `config` one file per part
 //! of config.json; `security` carries the ids of SECURITY.md; `reliability` repeats.
+#![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]
 
-#[path = "suite/harness.rs"]
+mod config;
 mod harness;
+mod reliability;
+mod security;
+mod verbs;

@@ -1,0 +1,1 @@
+//! What must hold when it is repeated and under load.

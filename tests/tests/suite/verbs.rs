@@ -1,0 +1,17 @@
+//! One file per verb of the OCI command line, each run on ours, runc and crun.
+
+mod create;
+mod delete;
+mod exec;
+mod exec_options;
+mod features;
+mod global;
+mod kill;
+mod list;
+mod plan;
+mod ps;
+mod run;
+mod spec;
+mod start;
+mod state;
+mod terminal;
