@@ -5,6 +5,7 @@
 //! the table shows medians and how they compare. Nothing here ever fails for being slow.
 
 mod bundle;
+mod engine;
 mod launcher;
 mod rivals;
 mod runtime;
@@ -27,7 +28,7 @@ struct Options {
     ours: Option<PathBuf>,
 }
 
-/// `cargo xtask bench runtime [--rounds N] [--format table|json] [--ours PATH]`.
+/// `cargo xtask bench runtime|engine [--rounds N] [--format table|json] [--ours PATH]`.
 ///
 /// # Errors
 /// When the command line is wrong, we are not root, or something needed is missing.
@@ -68,7 +69,8 @@ pub(crate) fn task(mut arguments: lexopt::Parser) -> Result<ExitCode, Error> {
     }
     let table = match which.as_ref().and_then(|which| which.to_str()) {
         Some("runtime") => runtime::measure(&options)?,
-        _ => return Err(lexopt::Error::from("bench what? runtime").into()),
+        Some("engine") => engine::measure(&options)?,
+        _ => return Err(lexopt::Error::from("bench what? runtime or engine").into()),
     };
     print!(
         "{}",

@@ -34,6 +34,8 @@ Tasks of the dhow repository
   cargo xtask layers                 the crate table of ARCHITECTURE.md against Cargo
   cargo xtask bench runtime [--rounds N] [--format table|json]
                                      dhow-runtime beside runc, crun and a bare floor
+  cargo xtask bench engine [--rounds N] [--format table|json]
+                                     dhow run beside podman run
 ";
 
 fn main() -> ExitCode {

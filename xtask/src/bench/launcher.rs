@@ -51,6 +51,8 @@ pub(super) struct Start {
     pub(super) words: Vec<String>,
     /// A file that is empty for the program.
     pub(super) hidden: Option<PathBuf>,
+    /// Environment variables for the program.
+    pub(super) environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Launcher {
@@ -101,6 +103,7 @@ impl Launcher {
             command.arg("--hide").arg(file);
         }
         command.arg("--").args(&start.words);
+        command.envs(start.environment.iter().map(|(key, value)| (key, value)));
         let shown = child::shown(&command);
         let output = child::output_of(command, Duration::from_secs(90))?;
         let sample = parse(&output).ok_or_else(|| Error::Form {
@@ -124,6 +127,7 @@ impl Start {
         Start {
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             hidden: None,
+            environment: Vec::new(),
         }
     }
 

@@ -90,7 +90,7 @@ pub(super) fn measure(options: &Options) -> Result<Table, Error> {
     Ok(table)
 }
 
-fn machine(rounds: usize) -> Result<String, Error> {
+pub(super) fn machine(rounds: usize) -> Result<String, Error> {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("?").to_owned();
     let kernel = text_of("uname", &["-r"])?;
@@ -255,6 +255,7 @@ impl Bench {
         let traced = Start {
             words: strace.into_iter().chain(run.words).collect(),
             hidden: run.hidden,
+            environment: run.environment,
         };
         if Path::new("/usr/bin/strace").is_file() {
             self.launcher.run(&traced, Copies::One)?;

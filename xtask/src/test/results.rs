@@ -79,7 +79,11 @@ impl Results {
             return;
         };
         for (own, outcome) in &mut self.outcomes {
-            let same = own == name || own.rsplit(' ').next() == Some(name);
+            // Ours begins with the binary's name, and theirs may begin with the crate's.
+            let test = own.rsplit(' ').next().unwrap_or(own);
+            let longer = name.strip_suffix(test);
+            let same =
+                name == own || name == test || longer.is_some_and(|before| before.ends_with("::"));
             if same && *outcome == Outcome::Passed {
                 *outcome = Outcome::Skipped(reason.trim().to_owned());
             }
@@ -132,7 +136,7 @@ mod tests {
             ("suite a::b", Outcome::Passed),
             ("suite a::c", Outcome::Passed),
         ]);
-        results.mark_skipped("a::b: needs cgroup2");
+        results.mark_skipped("suite::a::b: needs cgroup2");
         assert_eq!(results.last_line(), "1 passed, 0 failed, 1 skipped");
         assert!(
             results
