@@ -5,11 +5,13 @@ pub mod cgroupfs;
 pub mod exe;
 pub mod fd;
 pub mod feature;
+pub mod file;
 pub mod id;
 pub mod keyring;
 pub mod lock;
 pub mod mount;
 pub mod namespace;
+pub mod notify;
 pub mod path;
 pub mod process;
 pub mod procfs;
@@ -18,6 +20,9 @@ pub mod sched;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod stream;
+pub mod tree;
+pub mod xattr;
 
 mod raw;
 

@@ -48,6 +48,20 @@ pub fn make_controlling(terminal: BorrowedFd<'_>) -> Result<()> {
     })
 }
 
+/// Makes a process group of this session the one that the terminal's keys signal (`tcsetpgrp(3)`);
+/// the caller should have SIGTTOU blocked.
+///
+/// # Errors
+/// `ioctl`: ENOTTY when it is not this session's terminal, ESRCH.
+pub fn set_foreground(terminal: BorrowedFd<'_>, group: u32) -> Result<()> {
+    let shown = || format!("{}, TIOCSPGRP, {group}", terminal.as_raw_fd());
+    let id = i32::try_from(group)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .ok_or_else(|| crate::Error::new("ioctl", shown(), libc::ESRCH))?;
+    check("ioctl", rustix::termios::tcsetpgrp(terminal, id), shown)
+}
+
 /// Sets the window size in characters.
 ///
 /// # Errors
