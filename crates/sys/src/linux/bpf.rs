@@ -22,6 +22,9 @@ pub struct Instruction {
     pub immediate: i32,
 }
 
+/// The name that our programs carry, by which they are found again among those of others.
+pub const NAME: &str = "dhow_devices";
+
 /// Room for any kernel's `union bpf_attr` (168 bytes on Linux 6.18).
 const ROOM: usize = 512;
 
@@ -60,6 +63,7 @@ const PROG_LOAD: usize = 5;
 const PROG_ATTACH: usize = 8;
 const PROG_DETACH: usize = 9;
 const PROG_GET_FD_BY_ID: usize = 13;
+const OBJ_GET_INFO_BY_FD: usize = 15;
 const PROG_QUERY: usize = 16;
 const TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
@@ -84,7 +88,7 @@ fn adopt(value: usize) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Loads a device program (`BPF_PROG_TYPE_CGROUP_DEVICE`); it lives while attached or held.
+/// Loads a device program (`BPF_PROG_TYPE_CGROUP_DEVICE`) under [`NAME`]; it lives while attached or held.
 ///
 /// # Errors
 /// `bpf`: EPERM without CAP_BPF, EINVAL or EACCES when the verifier refuses it, E2BIG.
@@ -96,8 +100,9 @@ pub fn load_device_program(instructions: &[Instruction]) -> Result<OwnedFd> {
         .put(4, count)
         .put_address(8, instructions.as_ptr())
         .put_address(16, licence.as_ptr());
+    attribute.0[48..48 + NAME.len()].copy_from_slice(NAME.as_bytes());
     let shown = || format!("BPF_PROG_LOAD, CGROUP_DEVICE, {count} instructions");
-    call(PROG_LOAD, &mut attribute, 48, shown).and_then(adopt)
+    call(PROG_LOAD, &mut attribute, 64, shown).and_then(adopt)
 }
 
 /// Attaches a device program to a cgroup v2 directory beside those already there; with `replacing`,
@@ -167,6 +172,24 @@ pub fn open_program(number: u32) -> Result<OwnedFd> {
     call(PROG_GET_FD_BY_ID, &mut attribute, 12, || format!("BPF_PROG_GET_FD_BY_ID, {number}")).and_then(adopt)
 }
 
+/// The name that a program was loaded with; empty when it has none.
+///
+/// # Errors
+/// `bpf`: EPERM.
+pub fn program_name(program: BorrowedFd<'_>) -> Result<String> {
+    /// Up to and with `name` in `struct bpf_prog_info`; the kernel writes no more than is asked for.
+    const INFORMATION: u32 = 80;
+    let mut information = Attribute::new();
+    let mut attribute = Attribute::new()
+        .put_fd(0, program)
+        .put(4, INFORMATION)
+        .put_address(8, (&raw mut information.0).cast_const());
+    let shown = || format!("BPF_OBJ_GET_INFO_BY_FD, {}", program.as_raw_fd());
+    call(OBJ_GET_INFO_BY_FD, &mut attribute, 16, shown)?;
+    let name = information.0[64..80].split(|byte| *byte == 0).next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(name).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +243,7 @@ mod tests {
             attach_device_program(cgroup, new.as_fd(), Some(old.as_fd()))?;
         }
         let other = attached_device_programs(cgroup)?;
+        assert_eq!(program_name(open_program(other[0])?.as_fd())?, NAME);
         assert!(other.len() == 1 && other != one, "{other:?}");
         let missing = detach_device_program(cgroup, first.as_fd()).expect_err("no longer attached");
         assert_eq!(missing.code(), libc::ENOENT);

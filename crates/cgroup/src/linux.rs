@@ -1,0 +1,18 @@
+//! Control groups, versions 1 and 2.
+
+mod create;
+mod devices;
+mod freeze;
+mod group;
+mod hierarchy;
+mod host;
+mod kill;
+mod layout;
+mod remove;
+mod settings;
+mod statistics;
+mod systemd;
+mod write;
+
+pub use group::{Driver, Group, Request};
+pub use host::Host;
