@@ -31,9 +31,52 @@ fn shown(dir: BorrowedFd<'_>, name: &OsStr) -> String {
 /// `openat`: ENOENT, ENOTDIR (also for a symbolic link), ELOOP.
 pub fn open_directory(dir: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    check("openat", rustix::fs::openat(dir, name, flags, Mode::empty()), || {
-        format!("{}, O_DIRECTORY|O_NOFOLLOW", shown(dir, name))
-    })
+    check(
+        "openat",
+        rustix::fs::openat(dir, name, flags, Mode::empty()),
+        || format!("{}, O_DIRECTORY|O_NOFOLLOW", shown(dir, name)),
+    )
+}
+
+/// Opens (`O_PATH`) the directory `path` beneath `root`. Symbolic links on the way are followed as
+/// long as every step stays beneath `root`: an absolute link, or one that climbs out, is refused.
+///
+/// # Errors
+/// `openat2`: ENOENT; ENOTDIR; EXDEV when the path leaves `root`; ELOOP.
+pub fn directory_beneath(root: BorrowedFd<'_>, path: &OsStr) -> Result<OwnedFd> {
+    use rustix::fs::ResolveFlags;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    let mut tries = 0;
+    loop {
+        match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+            // A rename elsewhere on the system made the kernel unsure whether ".." still is beneath.
+            Err(rustix::io::Errno::AGAIN) if tries < 64 => tries += 1,
+            // Missing before Linux 5.6 or blocked by a filter.
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
+                return walk_beneath(root, path);
+            }
+            result => {
+                return check("openat2", result, || {
+                    format!("{}, RESOLVE_BENEATH", shown(root, path))
+                });
+            }
+        }
+    }
+}
+
+/// As [`directory_beneath`] without `openat2`: component by component, and following no link at all.
+fn walk_beneath(root: BorrowedFd<'_>, path: &OsStr) -> Result<OwnedFd> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut here = open_directory(root, ".".as_ref())?;
+    for component in path.as_bytes().split(|byte| *byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => return Err(crate::Error::new("openat", shown(root, path), libc::EXDEV)),
+            name => here = open_directory(as_fd(&here), OsStr::from_bytes(name))?,
+        }
+    }
+    Ok(here)
 }
 
 /// Opens the file `name` for reading. A FIFO or device does not block the call.
@@ -41,10 +84,13 @@ pub fn open_directory(dir: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd> {
 /// # Errors
 /// `openat`: ENOENT, ELOOP for a symbolic link.
 pub fn open_file(dir: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    check("openat", rustix::fs::openat(dir, name, flags, Mode::empty()), || {
-        format!("{}, O_RDONLY|O_NOFOLLOW", shown(dir, name))
-    })
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    check(
+        "openat",
+        rustix::fs::openat(dir, name, flags, Mode::empty()),
+        || format!("{}, O_RDONLY|O_NOFOLLOW", shown(dir, name)),
+    )
 }
 
 /// Creates the regular file `name`, which must not exist, and opens it for writing.
@@ -77,9 +123,11 @@ pub fn make_directory(dir: BorrowedFd<'_>, name: &OsStr, mode: u32) -> Result<()
 /// # Errors
 /// `symlinkat`: EEXIST, ENAMETOOLONG.
 pub fn make_symlink(dir: BorrowedFd<'_>, name: &OsStr, target: &OsStr) -> Result<()> {
-    check("symlinkat", rustix::fs::symlinkat(target, dir, name), || {
-        format!("{target:?}, {}", shown(dir, name))
-    })
+    check(
+        "symlinkat",
+        rustix::fs::symlinkat(target, dir, name),
+        || format!("{target:?}, {}", shown(dir, name)),
+    )
 }
 
 /// Gives the file `from` in `from_dir` the further name `to` in `to_dir`. A symbolic link is linked
@@ -87,7 +135,12 @@ pub fn make_symlink(dir: BorrowedFd<'_>, name: &OsStr, target: &OsStr) -> Result
 ///
 /// # Errors
 /// `linkat`: ENOENT, EEXIST, EPERM for a directory, EMLINK, EXDEV.
-pub fn make_hard_link(from_dir: BorrowedFd<'_>, from: &OsStr, to_dir: BorrowedFd<'_>, to: &OsStr) -> Result<()> {
+pub fn make_hard_link(
+    from_dir: BorrowedFd<'_>,
+    from: &OsStr,
+    to_dir: BorrowedFd<'_>,
+    to: &OsStr,
+) -> Result<()> {
     check(
         "linkat",
         rustix::fs::linkat(from_dir, from, to_dir, to, AtFlags::empty()),
@@ -114,7 +167,9 @@ pub enum Node {
 pub fn make_node(dir: BorrowedFd<'_>, name: &OsStr, node: Node, mode: u32) -> Result<()> {
     let (kind, device) = match node {
         Node::Fifo => (FileType::Fifo, 0),
-        Node::Character(major, minor) => (FileType::CharacterDevice, rustix::fs::makedev(major, minor)),
+        Node::Character(major, minor) => {
+            (FileType::CharacterDevice, rustix::fs::makedev(major, minor))
+        }
         Node::Block(major, minor) => (FileType::BlockDevice, rustix::fs::makedev(major, minor)),
     };
     check(
@@ -132,7 +187,13 @@ pub fn set_owner(dir: BorrowedFd<'_>, name: &OsStr, uid: u32, gid: u32) -> Resul
     let (owner, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
     check(
         "fchownat",
-        rustix::fs::chownat(dir, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW),
+        rustix::fs::chownat(
+            dir,
+            name,
+            Some(owner),
+            Some(group),
+            AtFlags::SYMLINK_NOFOLLOW,
+        ),
         || format!("{}, {uid}, {gid}, AT_SYMLINK_NOFOLLOW", shown(dir, name)),
     )
 }
@@ -166,9 +227,11 @@ pub fn set_mode(dir: BorrowedFd<'_>, name: &OsStr, mode: u32) -> Result<()> {
 /// # Errors
 /// `fchmod`.
 pub fn set_mode_of(fd: BorrowedFd<'_>, mode: u32) -> Result<()> {
-    check("fchmod", rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)), || {
-        format!("{}, 0{mode:o}", fd.as_raw_fd())
-    })
+    check(
+        "fchmod",
+        rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)),
+        || format!("{}, 0{mode:o}", fd.as_raw_fd()),
+    )
 }
 
 fn timestamps(time: Time) -> Timestamps {
@@ -199,9 +262,11 @@ pub fn set_time(dir: BorrowedFd<'_>, name: &OsStr, time: Time) -> Result<()> {
 /// # Errors
 /// `futimens`.
 pub fn set_time_of(fd: BorrowedFd<'_>, time: Time) -> Result<()> {
-    check("futimens", rustix::fs::futimens(fd, &timestamps(time)), || {
-        format!("{}, {time:?}", fd.as_raw_fd())
-    })
+    check(
+        "futimens",
+        rustix::fs::futimens(fd, &timestamps(time)),
+        || format!("{}, {time:?}", fd.as_raw_fd()),
+    )
 }
 
 /// Removes the name of anything but a directory.
@@ -209,9 +274,11 @@ pub fn set_time_of(fd: BorrowedFd<'_>, time: Time) -> Result<()> {
 /// # Errors
 /// `unlinkat`: ENOENT, EISDIR.
 pub fn remove_file(dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
-    check("unlinkat", rustix::fs::unlinkat(dir, name, AtFlags::empty()), || {
-        shown(dir, name)
-    })
+    check(
+        "unlinkat",
+        rustix::fs::unlinkat(dir, name, AtFlags::empty()),
+        || shown(dir, name),
+    )
 }
 
 /// Removes an empty directory.
@@ -219,9 +286,11 @@ pub fn remove_file(dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
 /// # Errors
 /// `unlinkat`: ENOENT, ENOTEMPTY, ENOTDIR.
 pub fn remove_directory(dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
-    check("unlinkat", rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR), || {
-        format!("{}, AT_REMOVEDIR", shown(dir, name))
-    })
+    check(
+        "unlinkat",
+        rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR),
+        || format!("{}, AT_REMOVEDIR", shown(dir, name)),
+    )
 }
 
 /// Removes `name` with everything beneath it, following no link and however deep it is.
@@ -257,7 +326,9 @@ pub fn remove_tree(dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
 fn empty_into(top: BorrowedFd<'_>, child: &OsStr, moved: &mut u64) -> Result<()> {
     let fd = open_for_removal(top, child)?;
     for name in names(as_fd(&fd))? {
-        if remove_unless_directory(as_fd(&fd), &name)? || remove_directory(as_fd(&fd), &name).is_ok() {
+        if remove_unless_directory(as_fd(&fd), &name)?
+            || remove_directory(as_fd(&fd), &name).is_ok()
+        {
             continue;
         }
         // Moving a directory writes its "..", so it must be writable too.
@@ -266,7 +337,8 @@ fn empty_into(top: BorrowedFd<'_>, child: &OsStr, moved: &mut u64) -> Result<()>
             *moved += 1;
             let up = OsString::from(format!(".removing-{moved}"));
             match rename(as_fd(&fd), &name, top, &up) {
-                Err(error) if matches!(error.code(), libc::ENOTEMPTY | libc::EEXIST | libc::ENOTDIR) => {}
+                Err(error)
+                    if matches!(error.code(), libc::ENOTEMPTY | libc::EEXIST | libc::ENOTDIR) => {}
                 result => break result?,
             }
         }
@@ -308,10 +380,17 @@ fn open_for_removal(dir: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd> {
 ///
 /// # Errors
 /// `renameat`: ENOENT, ENOTEMPTY, EXDEV.
-pub fn rename(from_dir: BorrowedFd<'_>, from: &OsStr, to_dir: BorrowedFd<'_>, to: &OsStr) -> Result<()> {
-    check("renameat", rustix::fs::renameat(from_dir, from, to_dir, to), || {
-        format!("{}, {}", shown(from_dir, from), shown(to_dir, to))
-    })
+pub fn rename(
+    from_dir: BorrowedFd<'_>,
+    from: &OsStr,
+    to_dir: BorrowedFd<'_>,
+    to: &OsStr,
+) -> Result<()> {
+    check(
+        "renameat",
+        rustix::fs::renameat(from_dir, from, to_dir, to),
+        || format!("{}, {}", shown(from_dir, from), shown(to_dir, to)),
+    )
 }
 
 /// What `name` itself is, or `None` when there is nothing of that name.
@@ -343,7 +422,10 @@ pub fn is_whiteout(stat: &Stat) -> bool {
 /// Major and minor number of the device that a [`Stat`] describes.
 #[must_use]
 pub fn device_numbers(stat: &Stat) -> (u32, u32) {
-    (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))
+    (
+        rustix::fs::major(stat.st_rdev),
+        rustix::fs::minor(stat.st_rdev),
+    )
 }
 
 /// The text of a symbolic link.
@@ -351,9 +433,11 @@ pub fn device_numbers(stat: &Stat) -> (u32, u32) {
 /// # Errors
 /// `readlinkat`: EINVAL when it is not a link.
 pub fn read_link(dir: BorrowedFd<'_>, name: &OsStr) -> Result<OsString> {
-    let text = check("readlinkat", rustix::fs::readlinkat(dir, name, Vec::new()), || {
-        shown(dir, name)
-    })?;
+    let text = check(
+        "readlinkat",
+        rustix::fs::readlinkat(dir, name, Vec::new()),
+        || shown(dir, name),
+    )?;
     Ok(OsString::from_vec(text.into_bytes()))
 }
 
@@ -365,7 +449,10 @@ pub fn names(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
     let shown = || dir.as_raw_fd().to_string();
     let mut found = Vec::new();
     for entry in check("getdents64", Dir::read_from(dir), shown)? {
-        let name = check("getdents64", entry, shown)?.file_name().to_bytes().to_vec();
+        let name = check("getdents64", entry, shown)?
+            .file_name()
+            .to_bytes()
+            .to_vec();
         if name != b"." && name != b".." {
             found.push(OsString::from_vec(name));
         }
@@ -378,7 +465,9 @@ pub fn names(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
 /// # Errors
 /// `syncfs`: EIO, ENOSPC, EDQUOT from an earlier write.
 pub fn sync_filesystem(fd: BorrowedFd<'_>) -> Result<()> {
-    check("syncfs", rustix::fs::syncfs(fd), || fd.as_raw_fd().to_string())
+    check("syncfs", rustix::fs::syncfs(fd), || {
+        fd.as_raw_fd().to_string()
+    })
 }
 
 /// Makes the whole content of `to` that of `from` without copying, where the filesystem can
@@ -389,7 +478,9 @@ pub fn sync_filesystem(fd: BorrowedFd<'_>) -> Result<()> {
 pub fn reflink(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<bool> {
     use rustix::io::Errno;
     match rustix::fs::ioctl_ficlone(to, from) {
-        Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS) => Ok(false),
+        Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS) => {
+            Ok(false)
+        }
         result => check("ioctl", result, || {
             format!("{}, FICLONE, {}", to.as_raw_fd(), from.as_raw_fd())
         })
@@ -406,7 +497,8 @@ mod tests {
 
     impl Scratch {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("dhow-tree-{name}-{}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("dhow-tree-{name}-{}", std::process::id()));
             std::fs::create_dir(&path).unwrap();
             Self(path)
         }
@@ -449,6 +541,8 @@ mod tests {
         let dir = scratch.open();
         assert!(stat(dir.as_fd(), "nothing".as_ref()).unwrap().is_none());
         make_node(dir.as_fd(), "w".as_ref(), Node::Character(0, 0), 0).unwrap();
-        assert!(is_whiteout(&stat(dir.as_fd(), "w".as_ref()).unwrap().unwrap()));
+        assert!(is_whiteout(
+            &stat(dir.as_fd(), "w".as_ref()).unwrap().unwrap()
+        ));
     }
 }

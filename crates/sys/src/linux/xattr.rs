@@ -41,7 +41,9 @@ pub fn get(fd: BorrowedFd<'_>, name: &OsStr) -> Result<Option<Vec<u8>>> {
             Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
             Err(Errno::RANGE) if value.len() < VALUE_MAX => value.resize(VALUE_MAX, 0),
             Err(errno) => {
-                return check("fgetxattr", Err(errno), || format!("{}, {name:?}", fd.as_raw_fd()));
+                return check("fgetxattr", Err(errno), || {
+                    format!("{}, {name:?}", fd.as_raw_fd())
+                });
             }
         }
     }
