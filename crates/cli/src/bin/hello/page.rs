@@ -91,7 +91,10 @@ mod tests {
             page.lines().all(|line| line.chars().count() <= WIDTH),
             "{page}"
         );
-        assert!(page.contains("\n                setpcap\n"), "{page}");
+        assert!(
+            page.contains("\n                setgid setpcap\n"),
+            "{page}"
+        );
     }
 
     #[test]
