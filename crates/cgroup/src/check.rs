@@ -300,81 +300,83 @@ mod tests {
         resources.check().expect_err(json)
     }
 
+    /// JSON, and the path that the refusal names.
+    const IMPOSSIBLE: &[(&str, &str)] = &[
+        (
+            r#"{"devices":[{"allow":true,"type":"x","access":"r"}]}"#,
+            "devices[0].type",
+        ),
+        (
+            r#"{"devices":[{"allow":true,"type":"c","major":1,"minor":3}]}"#,
+            "devices[0].access",
+        ),
+        (
+            r#"{"devices":[{"allow":true,"type":"c","access":"rx"}]}"#,
+            "devices[0].access",
+        ),
+        (
+            r#"{"devices":[{"allow":true,"type":"a","access":"r"}]}"#,
+            "devices[0].access",
+        ),
+        (
+            r#"{"devices":[{"allow":true,"type":"a","major":1,"access":"rwm"}]}"#,
+            "devices[0].major",
+        ),
+        (
+            r#"{"devices":[{"allow":true,"type":"c","minor":-7,"access":"r"}]}"#,
+            "devices[0].minor",
+        ),
+        (r#"{"memory":{"limit":-2}}"#, "memory.limit"),
+        (r#"{"memory":{"limit":100,"swap":99}}"#, "memory.swap"),
+        (r#"{"memory":{"limit":-1,"swap":99}}"#, "memory.swap"),
+        (r#"{"memory":{"swappiness":101}}"#, "memory.swappiness"),
+        (r#"{"cpu":{"quota":999}}"#, "cpu.quota"),
+        (r#"{"cpu":{"period":999}}"#, "cpu.period"),
+        (r#"{"cpu":{"quota":5000,"burst":5001}}"#, "cpu.burst"),
+        (r#"{"cpu":{"idle":2}}"#, "cpu.idle"),
+        (r#"{"cpu":{"cpus":"1-"}}"#, "cpu.cpus"),
+        (r#"{"cpu":{"cpus":"3-1"}}"#, "cpu.cpus"),
+        (r#"{"cpu":{"mems":"0\n1"}}"#, "cpu.mems"),
+        (r#"{"cpu":{"realtimeRuntime":-5}}"#, "cpu.realtimeRuntime"),
+        (r#"{"blockIO":{"weight":9}}"#, "blockIO.weight"),
+        (
+            r#"{"blockIO":{"weightDevice":[{"major":8,"minor":0}]}}"#,
+            "blockIO.weightDevice[0]",
+        ),
+        (
+            r#"{"hugepageLimits":[{"pageSize":"../2MB","limit":1}]}"#,
+            "hugepageLimits[0].pageSize",
+        ),
+        (
+            r#"{"hugepageLimits":[{"pageSize":"02MB","limit":1}]}"#,
+            "hugepageLimits[0].pageSize",
+        ),
+        (
+            r#"{"network":{"priorities":[{"name":"a b","priority":1}]}}"#,
+            "network.priorities[0].name",
+        ),
+        (r#"{"rdma":{"mlx":{}}}"#, "rdma.mlx"),
+        (r#"{"unified":{"memory/high":"1"}}"#, "unified.memory/high"),
+        (
+            r#"{"unified":{"memory..high":"1"}}"#,
+            "unified.memory..high",
+        ),
+        (r#"{"unified":{"memory":"1"}}"#, "unified.memory"),
+        (
+            r#"{"unified":{"cgroup.procs":"1"}}"#,
+            "unified.cgroup.procs",
+        ),
+        (r#"{"unified":{"cgroup.kill":"1"}}"#, "unified.cgroup.kill"),
+        (
+            r#"{"unified":{"devices.allow":"a"}}"#,
+            "unified.devices.allow",
+        ),
+    ];
+
     #[test]
     fn impossible_values_name_their_path() {
-        let cases = [
-            (
-                r#"{"devices":[{"allow":true,"type":"x","access":"r"}]}"#,
-                "devices[0].type",
-            ),
-            (
-                r#"{"devices":[{"allow":true,"type":"c","major":1,"minor":3}]}"#,
-                "devices[0].access",
-            ),
-            (
-                r#"{"devices":[{"allow":true,"type":"c","access":"rx"}]}"#,
-                "devices[0].access",
-            ),
-            (
-                r#"{"devices":[{"allow":true,"type":"a","access":"r"}]}"#,
-                "devices[0].access",
-            ),
-            (
-                r#"{"devices":[{"allow":true,"type":"a","major":1,"access":"rwm"}]}"#,
-                "devices[0].major",
-            ),
-            (
-                r#"{"devices":[{"allow":true,"type":"c","minor":-7,"access":"r"}]}"#,
-                "devices[0].minor",
-            ),
-            (r#"{"memory":{"limit":-2}}"#, "memory.limit"),
-            (r#"{"memory":{"limit":100,"swap":99}}"#, "memory.swap"),
-            (r#"{"memory":{"limit":-1,"swap":99}}"#, "memory.swap"),
-            (r#"{"memory":{"swappiness":101}}"#, "memory.swappiness"),
-            (r#"{"cpu":{"quota":999}}"#, "cpu.quota"),
-            (r#"{"cpu":{"period":999}}"#, "cpu.period"),
-            (r#"{"cpu":{"quota":5000,"burst":5001}}"#, "cpu.burst"),
-            (r#"{"cpu":{"idle":2}}"#, "cpu.idle"),
-            (r#"{"cpu":{"cpus":"1-"}}"#, "cpu.cpus"),
-            (r#"{"cpu":{"cpus":"3-1"}}"#, "cpu.cpus"),
-            (r#"{"cpu":{"mems":"0\n1"}}"#, "cpu.mems"),
-            (r#"{"cpu":{"realtimeRuntime":-5}}"#, "cpu.realtimeRuntime"),
-            (r#"{"blockIO":{"weight":9}}"#, "blockIO.weight"),
-            (
-                r#"{"blockIO":{"weightDevice":[{"major":8,"minor":0}]}}"#,
-                "blockIO.weightDevice[0]",
-            ),
-            (
-                r#"{"hugepageLimits":[{"pageSize":"../2MB","limit":1}]}"#,
-                "hugepageLimits[0].pageSize",
-            ),
-            (
-                r#"{"hugepageLimits":[{"pageSize":"02MB","limit":1}]}"#,
-                "hugepageLimits[0].pageSize",
-            ),
-            (
-                r#"{"network":{"priorities":[{"name":"a b","priority":1}]}}"#,
-                "network.priorities[0].name",
-            ),
-            (r#"{"rdma":{"mlx":{}}}"#, "rdma.mlx"),
-            (r#"{"unified":{"memory/high":"1"}}"#, "unified.memory/high"),
-            (
-                r#"{"unified":{"memory..high":"1"}}"#,
-                "unified.memory..high",
-            ),
-            (r#"{"unified":{"memory":"1"}}"#, "unified.memory"),
-            (
-                r#"{"unified":{"cgroup.procs":"1"}}"#,
-                "unified.cgroup.procs",
-            ),
-            (r#"{"unified":{"cgroup.kill":"1"}}"#, "unified.cgroup.kill"),
-            (
-                r#"{"unified":{"devices.allow":"a"}}"#,
-                "unified.devices.allow",
-            ),
-        ];
-        for (json, path) in cases {
-            assert_eq!(refused(json).0, path, "{json}");
+        for (json, path) in IMPOSSIBLE {
+            assert_eq!(refused(json).0, *path, "{json}");
         }
     }
 

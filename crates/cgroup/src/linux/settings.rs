@@ -8,7 +8,7 @@ mod v1;
 mod v2;
 
 use super::layout::Version;
-use crate::resources::Resources;
+use crate::resources::{BlockIo, Resources, ThrottleDevice};
 use crate::{Error, Result};
 
 /// What to do when the control file is not there.
@@ -155,6 +155,30 @@ fn or_max(value: i64) -> String {
     } else {
         value.to_string()
     }
+}
+
+/// All throttled devices: JSON path, the name that goes with its list (in the order of the
+/// specification: read and write bytes, read and write operations), device.
+fn throttles<'a>(
+    block: &'a BlockIo,
+    names: [&'static str; 4],
+) -> impl Iterator<Item = (String, &'static str, &'a ThrottleDevice)> {
+    let lists = [
+        ("throttleReadBpsDevice", &block.throttle_read_bps_device),
+        ("throttleWriteBpsDevice", &block.throttle_write_bps_device),
+        ("throttleReadIOPSDevice", &block.throttle_read_iops_device),
+        ("throttleWriteIOPSDevice", &block.throttle_write_iops_device),
+    ];
+    lists
+        .into_iter()
+        .zip(names)
+        .flat_map(|((list, devices), name)| {
+            let path = move |index| format!("blockIO.{list}[{index}]");
+            devices
+                .iter()
+                .enumerate()
+                .map(move |(index, device)| (path(index), name, device))
+        })
 }
 
 fn cpuset(cpu: &crate::resources::Cpu, version: Version) -> Result<Vec<Setting>> {

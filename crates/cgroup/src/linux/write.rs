@@ -101,7 +101,7 @@ impl Group {
         for setting in settings {
             match self.write_one(setting) {
                 Err(Error::Set { source, .. }) if [EINVAL, EBUSY].contains(&source.code()) => {
-                    again.push(setting)
+                    again.push(setting);
                 }
                 result => result?,
             }

@@ -2,7 +2,7 @@
 //!
 //! Source: Documentation/admin-guide/cgroup-v1 of the kernel.
 
-use super::{IfAbsent, Setting, or_minus_one, refuse};
+use super::{IfAbsent, Setting, or_minus_one, refuse, throttles};
 use crate::Result;
 use crate::linux::layout::Version;
 use crate::resources::{BlockIo, Cpu, Memory, Network, ThrottleDevice, WeightDevice};
@@ -61,36 +61,18 @@ pub(super) fn cpu(cpu: &Cpu) -> Result<Vec<Setting>> {
 }
 
 pub(super) fn memory(memory: &Memory) -> Result<Vec<Setting>> {
-    let mut list = Vec::new();
+    if memory.use_hierarchy == Some(false) {
+        let why = "kernels since Linux 5.11 always account hierarchically";
+        return Err(refuse("memory.useHierarchy", why));
+    }
+    let mut list = hard_limits(memory);
     let set = |property: &str, file: &str, value: String| set("memory", property, file, value);
-    let given = |size: Option<i64>| size.filter(|size| *size != 0);
-    // Limit and swap bound each other; whichever is refused is written again after the other.
-    if let Some(limit) = given(memory.limit) {
-        list.push(set(
-            "memory.limit",
-            "memory.limit_in_bytes",
-            or_minus_one(limit),
-        ));
-    }
-    match (given(memory.limit), given(memory.swap)) {
-        (_, Some(swap)) => list.push(set(
-            "memory.swap",
-            "memory.memsw.limit_in_bytes",
-            or_minus_one(swap),
-        )),
-        // Unlimited memory with limited memory and swap together makes no sense; without swap
-        // accounting there is nothing to lift.
-        (Some(-1), None) => {
-            let swap = set("memory.limit", "memory.memsw.limit_in_bytes", "-1".into());
-            list.push(swap.if_absent(IfAbsent::Ignore));
-        }
-        _ => {}
-    }
     if let Some(reservation) = given(memory.reservation) {
+        let value = or_minus_one(reservation);
         list.push(set(
             "memory.reservation",
             "memory.soft_limit_in_bytes",
-            or_minus_one(reservation),
+            value,
         ));
     }
     // Both deprecated: recent kernels answer with an error, which then names the property.
@@ -116,22 +98,49 @@ pub(super) fn memory(memory: &Memory) -> Result<Vec<Setting>> {
         ));
     }
     if let Some(disable) = memory.disable_oom_killer {
-        list.push(set(
-            "memory.disableOOMKiller",
-            "memory.oom_control",
-            u8::from(disable).to_string(),
-        ));
-    }
-    if memory.use_hierarchy == Some(false) {
-        return Err(refuse(
-            "memory.useHierarchy",
-            "kernels since Linux 5.11 always account hierarchically",
-        ));
+        let value = u8::from(disable).to_string();
+        list.push(set("memory.disableOOMKiller", "memory.oom_control", value));
     }
     Ok(list)
 }
 
+/// 0 means not set.
+fn given(size: Option<i64>) -> Option<i64> {
+    size.filter(|size| *size != 0)
+}
+
+/// Limit and swap bound each other; whichever is refused is written again after the other.
+fn hard_limits(memory: &Memory) -> Vec<Setting> {
+    const SWAP: &str = "memory.memsw.limit_in_bytes";
+    let (limit, swap) = (given(memory.limit), given(memory.swap));
+    let mut list = Vec::new();
+    if let Some(limit) = limit {
+        list.push(set(
+            "memory",
+            "memory.limit",
+            "memory.limit_in_bytes",
+            or_minus_one(limit),
+        ));
+    }
+    match (limit, swap) {
+        (_, Some(swap)) => list.push(set("memory", "memory.swap", SWAP, or_minus_one(swap))),
+        // Unlimited memory with limited memory and swap together makes no sense; without swap
+        // accounting there is nothing to lift.
+        (Some(-1), None) => {
+            list.push(set("memory", "memory.limit", SWAP, "-1").if_absent(IfAbsent::Ignore));
+        }
+        _ => {}
+    }
+    list
+}
+
 pub(super) fn block_io(block: &BlockIo) -> Vec<Setting> {
+    const FILES: [&str; 4] = [
+        "blkio.throttle.read_bps_device",
+        "blkio.throttle.write_bps_device",
+        "blkio.throttle.read_iops_device",
+        "blkio.throttle.write_iops_device",
+    ];
     let mut list = Vec::new();
     if let Some(weight) = block.weight.filter(|weight| *weight != 0) {
         // `blkio.weight` is there with the old CFQ scheduler, the other with BFQ.
@@ -160,39 +169,10 @@ pub(super) fn block_io(block: &BlockIo) -> Vec<Setting> {
     for (index, device) in block.weight_device.iter().enumerate() {
         list.extend(weight_device(index, device));
     }
-    let throttles = [
-        (
-            "throttleReadBpsDevice",
-            "blkio.throttle.read_bps_device",
-            &block.throttle_read_bps_device,
-        ),
-        (
-            "throttleWriteBpsDevice",
-            "blkio.throttle.write_bps_device",
-            &block.throttle_write_bps_device,
-        ),
-        (
-            "throttleReadIOPSDevice",
-            "blkio.throttle.read_iops_device",
-            &block.throttle_read_iops_device,
-        ),
-        (
-            "throttleWriteIOPSDevice",
-            "blkio.throttle.write_iops_device",
-            &block.throttle_write_iops_device,
-        ),
-    ];
-    for (name, file, devices) in throttles {
-        list.extend(devices.iter().enumerate().map(|(index, device)| {
-            let ThrottleDevice { major, minor, rate } = device;
-            set(
-                "blkio",
-                &format!("blockIO.{name}[{index}]"),
-                file,
-                format!("{major}:{minor} {rate}"),
-            )
-        }));
-    }
+    list.extend(throttles(block, FILES).map(|(property, file, device)| {
+        let ThrottleDevice { major, minor, rate } = device;
+        set("blkio", &property, file, format!("{major}:{minor} {rate}"))
+    }));
     list
 }
 

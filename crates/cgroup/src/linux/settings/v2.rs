@@ -2,7 +2,7 @@
 //!
 //! Source: Documentation/admin-guide/cgroup-v2.rst of the kernel.
 
-use super::{IfAbsent, Locate, Setting, missing, or_max, refuse};
+use super::{IfAbsent, Locate, Setting, missing, or_max, refuse, throttles};
 use crate::Result;
 use crate::linux::layout::Version;
 use crate::resources::{BlockIo, Cpu, Memory, ThrottleDevice};
@@ -168,84 +168,65 @@ fn swap(limit: Option<i64>, both: Option<i64>) -> Result<Option<String>> {
 }
 
 pub(super) fn block_io(block: &BlockIo) -> Result<Vec<Setting>> {
-    let mut list = Vec::new();
-    let leaf = block
+    let leaf = |weight: Option<u16>| weight.is_some_and(|weight| weight != 0);
+    let mut leaves = block
         .weight_device
         .iter()
-        .position(|device| device.leaf_weight.is_some_and(|weight| weight != 0));
-    if let Some(index) = leaf {
+        .map(|device| leaf(device.leaf_weight));
+    if let Some(index) = leaves.position(|leaf| leaf) {
         let property = format!("blockIO.weightDevice[{index}].leafWeight");
         return Err(refuse(&property, "cgroup v2 has no leaf weights"));
     }
-    if block.leaf_weight.is_some_and(|weight| weight != 0) {
+    if leaf(block.leaf_weight) {
         return Err(refuse(
             "blockIO.leafWeight",
             "cgroup v2 has no leaf weights",
         ));
     }
-    // BFQ's own file takes v1's numbers; the general one has another scale.
-    if let Some(weight) = block.weight.filter(|weight| *weight != 0) {
-        let instead = IfAbsent::Instead {
-            file: "io.weight",
-            value: io_weight(weight).to_string(),
+    let mut list = weights(block);
+    let keys = throttles(block, ["rbps", "wbps", "riops", "wiops"]);
+    list.extend(keys.map(|(property, key, device)| {
+        let ThrottleDevice { major, minor, rate } = device;
+        let rate = if *rate == 0 {
+            "max".to_owned()
+        } else {
+            rate.to_string()
         };
-        list.push(
-            set("io", "blockIO.weight", "io.bfq.weight", weight.to_string()).if_absent(instead),
-        );
-    }
-    for (index, device) in block.weight_device.iter().enumerate() {
-        let Some(weight) = device.weight.filter(|weight| *weight != 0) else {
-            continue;
-        };
-        let of = format!("{}:{}", device.major, device.minor);
-        let instead = IfAbsent::Instead {
-            file: "io.weight",
-            value: format!("{of} {}", io_weight(weight)),
-        };
-        let property = format!("blockIO.weightDevice[{index}].weight");
-        list.push(
-            set("io", &property, "io.bfq.weight", format!("{of} {weight}")).if_absent(instead),
-        );
-    }
-    let throttles = [
-        (
-            "throttleReadBpsDevice",
-            "rbps",
-            &block.throttle_read_bps_device,
-        ),
-        (
-            "throttleWriteBpsDevice",
-            "wbps",
-            &block.throttle_write_bps_device,
-        ),
-        (
-            "throttleReadIOPSDevice",
-            "riops",
-            &block.throttle_read_iops_device,
-        ),
-        (
-            "throttleWriteIOPSDevice",
-            "wiops",
-            &block.throttle_write_iops_device,
-        ),
-    ];
-    for (name, key, devices) in throttles {
-        list.extend(devices.iter().enumerate().map(|(index, device)| {
-            let ThrottleDevice { major, minor, rate } = device;
-            let rate = if *rate == 0 {
-                "max".to_owned()
-            } else {
-                rate.to_string()
-            };
-            set(
-                "io",
-                &format!("blockIO.{name}[{index}]"),
-                "io.max",
-                format!("{major}:{minor} {key}={rate}"),
-            )
-        }));
-    }
+        set(
+            "io",
+            &property,
+            "io.max",
+            format!("{major}:{minor} {key}={rate}"),
+        )
+    }));
     Ok(list)
+}
+
+/// BFQ's own file takes v1's numbers; the general one has another scale.
+fn weights(block: &BlockIo) -> Vec<Setting> {
+    let either = |property: &str, of: &str, weight: u16| {
+        let instead = IfAbsent::Instead {
+            file: "io.weight",
+            value: format!("{of}{}", io_weight(weight)),
+        };
+        set("io", property, "io.bfq.weight", format!("{of}{weight}")).if_absent(instead)
+    };
+    let whole = block.weight.filter(|weight| *weight != 0);
+    let whole = whole.map(|weight| either("blockIO.weight", "", weight));
+    let devices = block
+        .weight_device
+        .iter()
+        .enumerate()
+        .filter_map(|(index, device)| {
+            let weight = device.weight.filter(|weight| *weight != 0)?;
+            let property = format!("blockIO.weightDevice[{index}].weight");
+            Some(either(
+                &property,
+                &format!("{}:{} ", device.major, device.minor),
+                weight,
+            ))
+        });
+    whole.into_iter().chain(devices).collect()
 }
 
 /// Raw values; several lines are several writes, as the kernel reads one at a time.

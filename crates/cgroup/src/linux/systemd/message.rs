@@ -93,10 +93,10 @@ impl Writer {
             }
             Value::Text(text) => self.text(text),
             Value::Texts(texts) => {
-                self.array(4, |array| texts.iter().for_each(|text| array.text(text)))
+                self.array(4, |array| texts.iter().for_each(|text| array.text(text)));
             }
             Value::Numbers(numbers) => self.array(4, |array| {
-                numbers.iter().for_each(|number| array.number(*number))
+                numbers.iter().for_each(|number| array.number(*number));
             }),
             Value::Bytes(bytes) => self.array(1, |array| array.0.extend(bytes)),
         }

@@ -1,0 +1,622 @@
+#![forbid(unsafe_code)]
+#![cfg(target_os = "linux")]
+//! Groups on the real kernel: v1, hybrid and v2 alike. What cannot be tested here says so and is skipped.
+
+use dhow_cgroup::{Driver, ErrorKind, Group, Host, Request, Resources};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A group of one test; killed and removed when the test ends, however it ends.
+struct Fixture {
+    host: Host,
+    group: Group,
+}
+
+impl Fixture {
+    /// Plans `/dhow-test-PID-NAME` in every hierarchy; `None`, after saying why, where that is impossible.
+    fn new(name: &str) -> Option<Self> {
+        Self::at(&format!("/dhow-test-{}-{name}", std::process::id()))
+    }
+
+    fn at(path: &str) -> Option<Self> {
+        if !is_root() {
+            println!("skipped: needs root");
+            return None;
+        }
+        let host = Host::detect().unwrap();
+        if host.mounts().next().is_none() {
+            println!("skipped: no control group hierarchy is mounted");
+            return None;
+        }
+        let group = plan(&host, path, false);
+        Some(Self { host, group })
+    }
+
+    fn create(&self, json: &str) {
+        self.group.create(&resources(json)).unwrap();
+    }
+
+    /// The directory in the hierarchy with a controller, and whether that is the unified one.
+    fn directory(&self, controller: &str) -> Option<(PathBuf, bool)> {
+        let fits = |list: &[String]| list.iter().any(|name| name == controller);
+        let (mount, _, unified) = self.host.mounts().find(|(_, list, _)| fits(list))?;
+        // Longest first: one mount may be below another (`/sys/fs/cgroup/unified`).
+        let directory = self
+            .group
+            .directories()
+            .find(|directory| directory.starts_with(mount))?;
+        Some((directory.to_owned(), unified))
+    }
+
+    /// The content of a control file, by its name in v1 or in v2.
+    fn read(&self, controller: &str, v1: &str, v2: &str) -> Option<String> {
+        let (directory, unified) = self.directory(controller)?;
+        let text = std::fs::read_to_string(directory.join(if unified { v2 } else { v1 })).unwrap();
+        Some(text.trim().to_owned())
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let _ = self.group.kill();
+        let _ = self.group.remove();
+    }
+}
+
+fn is_root() -> bool {
+    dhow_sys::id::effective_user() == 0
+}
+
+fn plan(host: &Host, path: &str, rootless: bool) -> Group {
+    let request = Request {
+        id: "test",
+        path: (!path.is_empty()).then_some(path),
+        driver: Driver::Fs,
+        rootless,
+        annotations: &BTreeMap::new(),
+    };
+    Group::plan(host, &request).unwrap()
+}
+
+fn resources(json: &str) -> Resources {
+    serde_json::from_str(json).unwrap()
+}
+
+/// A shell that waits for a line before it goes on to `script`, so that it can be moved first.
+fn waiting_shell(script: &str) -> Child {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(format!("read line; {script}"));
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Runs a script inside the group.
+fn run_inside(group: &Group, script: &str) -> Output {
+    let mut child = waiting_shell(script);
+    group.add(child.id(), false).unwrap();
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn limits_stand_in_the_kernel_before_a_process_joins() {
+    let Some(test) = Fixture::new("limits") else {
+        return;
+    };
+    let v2_only = test.host.is_v2_only();
+    let mut wanted = resources(r#"{"pids":{"limit":50}}"#);
+    let has = |name: &str| test.host.controllers().any(|known| known == name);
+    if has("memory") {
+        wanted.memory =
+            Some(serde_json::from_str(r#"{"limit":67108864,"swap":134217728}"#).unwrap());
+    }
+    if has("cpu") {
+        wanted.cpu =
+            Some(serde_json::from_str(r#"{"quota":50000,"period":100000,"shares":512}"#).unwrap());
+    }
+    if has("cpuset") {
+        wanted.cpu.get_or_insert_default().cpus = Some("0".into());
+    }
+    test.group.create(&wanted).unwrap();
+    let expect = |controller: &str, v1: &str, v2: &str, in_v1: &str, in_v2: &str| match test
+        .directory(controller)
+    {
+        None => println!("skipped: no {controller} controller"),
+        Some((_, unified)) => {
+            let found = test.read(controller, v1, v2).unwrap();
+            assert_eq!(found, if unified { in_v2 } else { in_v1 }, "{controller}");
+        }
+    };
+    expect("pids", "pids.max", "pids.max", "50", "50");
+    expect(
+        "memory",
+        "memory.limit_in_bytes",
+        "memory.max",
+        "67108864",
+        "67108864",
+    );
+    if !v2_only
+        || test
+            .directory("memory")
+            .is_some_and(|(path, _)| path.join("memory.swap.max").exists())
+    {
+        expect(
+            "memory",
+            "memory.memsw.limit_in_bytes",
+            "memory.swap.max",
+            "134217728",
+            "67108864",
+        );
+    }
+    expect(
+        "cpu",
+        "cpu.cfs_quota_us",
+        "cpu.max",
+        "50000",
+        "50000 100000",
+    );
+    expect("cpu", "cpu.shares", "cpu.weight", "512", "59");
+    expect("cpuset", "cpuset.cpus", "cpuset.cpus", "0", "0");
+}
+
+#[test]
+fn a_process_is_held_frozen_counted_and_killed() {
+    let Some(test) = Fixture::new("life") else {
+        return;
+    };
+    test.create("{}");
+    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+    test.group.add(child.id(), false).unwrap();
+    assert_eq!(test.group.pids().unwrap(), [child.id()]);
+    let own = std::fs::read_to_string(format!("/proc/{}/cgroup", child.id())).unwrap();
+    let outside: Vec<&str> = own
+        .lines()
+        .filter(|line| !line.ends_with("-life"))
+        .collect();
+    assert_eq!(outside, Vec::<&str>::new(), "in every hierarchy");
+
+    test.group.freeze().unwrap();
+    assert!(test.group.is_frozen().unwrap());
+    test.group.thaw().unwrap();
+    assert!(!test.group.is_frozen().unwrap());
+
+    let stats = test.group.stats().unwrap();
+    if let Some(pids) = stats.pids {
+        assert_eq!((pids.current, pids.limit), (1, None));
+    }
+    assert!(stats.cpu.is_some());
+
+    let error = plan(
+        &test.host,
+        test.group.directories().next().map_or("", own_path),
+        false,
+    )
+    .create(&Resources::default())
+    .expect_err("the group is in use");
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert!(
+        error.to_string().contains("already holds 1 processes"),
+        "{error}"
+    );
+
+    // A frozen group can be killed as well.
+    test.group.freeze().unwrap();
+    test.group.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    test.group.remove().unwrap();
+    assert!(
+        test.group
+            .directories()
+            .all(|directory| !directory.exists())
+    );
+    test.group.remove().unwrap();
+    test.group.kill().unwrap();
+    assert_eq!(test.group.pids().unwrap(), Vec::<u32>::new());
+}
+
+/// `/dhow-test-…` of a directory.
+fn own_path(directory: &Path) -> &str {
+    let text = directory.to_str().unwrap();
+    &text[text.find("/dhow-test").unwrap()..]
+}
+
+#[test]
+fn a_state_file_is_enough_to_kill_and_remove() {
+    let Some(test) = Fixture::at(&format!("/dhow-test-{}-parent/a/state", std::process::id()))
+    else {
+        return;
+    };
+    test.create("{}");
+    let mut child = waiting_shell("sleep 1000 & sleep 1000 & wait");
+    test.group.add(child.id(), false).unwrap();
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    eventually("three processes", || test.group.pids().unwrap().len() == 3);
+    let text = serde_json::to_string(&test.group).unwrap();
+    let again: Group = serde_json::from_str(&text).unwrap();
+    again.kill().unwrap();
+    again.remove().unwrap();
+    child.wait().unwrap();
+    // The parents were made for it, so they go too.
+    for directory in test.group.directories() {
+        let parent = directory.parent().and_then(Path::parent).unwrap();
+        assert!(
+            parent.to_str().unwrap().ends_with("-parent") && !parent.exists(),
+            "{}",
+            parent.display()
+        );
+    }
+}
+
+#[test]
+fn a_clone_target_is_a_directory_of_the_unified_hierarchy() {
+    let Some(test) = Fixture::new("clone") else {
+        return;
+    };
+    test.create("{}");
+    let unified = test.host.mounts().any(|(_, _, unified)| unified);
+    assert_eq!(test.group.clone_target().unwrap().is_some(), unified);
+}
+
+#[test]
+fn memory_limits_are_raised_and_lowered() {
+    let Some(test) = Fixture::new("memory") else {
+        return;
+    };
+    if test.directory("memory").is_none() {
+        println!("skipped: no memory controller");
+        return;
+    }
+    let limits =
+        |limit: u64, swap: u64| format!(r#"{{"memory":{{"limit":{limit},"swap":{swap}}}}}"#);
+    test.create(&limits(64 << 20, 64 << 20));
+    for (limit, swap) in [
+        (256 << 20, 512 << 20),
+        (16 << 20, 32 << 20),
+        (48 << 20, 48 << 20),
+    ] {
+        test.group.apply(&resources(&limits(limit, swap))).unwrap();
+        let found = test
+            .read("memory", "memory.limit_in_bytes", "memory.max")
+            .unwrap();
+        assert_eq!(found, limit.to_string());
+    }
+    test.group
+        .apply(&resources(r#"{"memory":{"limit":-1}}"#))
+        .unwrap();
+    let found = test
+        .read("memory", "memory.limit_in_bytes", "memory.max")
+        .unwrap();
+    assert!(
+        found == "max" || found.parse::<u64>().unwrap() > 1 << 60,
+        "{found}"
+    );
+}
+
+#[test]
+fn a_limit_below_the_usage_is_refused_when_asked() {
+    let Some(test) = Fixture::new("usage") else {
+        return;
+    };
+    if test.directory("memory").is_none() {
+        println!("skipped: no memory controller");
+        return;
+    }
+    test.create("{}");
+    let mut child = waiting_shell("x=$(head -c 4000000 /dev/zero | tr '\\0' a); sleep 1000");
+    test.group.add(child.id(), false).unwrap();
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    let usage = || -> u64 {
+        let text = test.read("memory", "memory.usage_in_bytes", "memory.current");
+        text.unwrap().parse().unwrap()
+    };
+    eventually("memory in use", || usage() > 4_000_000);
+    let json = r#"{"memory":{"limit":1048576,"checkBeforeUpdate":true}}"#;
+    let error = test
+        .group
+        .apply(&resources(json))
+        .expect_err("below the usage");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    assert!(
+        error.to_string().contains("below the present usage"),
+        "{error}"
+    );
+    assert!(
+        test.group
+            .stats()
+            .unwrap()
+            .memory
+            .is_some_and(|memory| memory.usage > 4_000_000)
+    );
+    test.group.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn an_impossible_limit_names_itself_and_leaves_nothing() {
+    let Some(test) = Fixture::at(&format!("/dhow-test-{}-undo/x", std::process::id())) else {
+        return;
+    };
+    let cases = [
+        (r#"{"cpu":{"cpus":"4000"}}"#, "linux.resources.cpu.cpus: "),
+        (
+            r#"{"unified":{"memory.no_such_file":"1"}}"#,
+            "linux.resources.unified.memory.no_such_file: ",
+        ),
+        (
+            r#"{"hugepageLimits":[{"pageSize":"3MB","limit":1}]}"#,
+            "linux.resources.hugepageLimits[0].limit: ",
+        ),
+        (
+            r#"{"rdma":{"no_such_device":{"hcaHandles":1}}}"#,
+            "linux.resources.rdma.no_such_device: ",
+        ),
+        (
+            r#"{"network":{"classID":1}}"#,
+            "linux.resources.network.classID: ",
+        ),
+        (
+            r#"{"memory":{"limit":-7}}"#,
+            "linux.resources.memory.limit: ",
+        ),
+    ];
+    for (json, start) in cases {
+        let error = test.group.create(&resources(json)).expect_err(json);
+        assert!(error.to_string().starts_with(start), "{json}: {error}");
+        for directory in test.group.directories() {
+            assert!(
+                !directory.exists() && !directory.parent().unwrap().exists(),
+                "{json}: {}",
+                directory.display()
+            );
+        }
+    }
+}
+
+/// A script that opens a fresh node of a device for reading, and says whether it could.
+fn open_device(numbers: &str) -> String {
+    // The node lives in the test's own directory: it is removed whatever happens.
+    format!(
+        "d=$(mktemp -d) && mknod $d/n c {numbers} && if head -c 0 $d/n 2>$d/e; then echo allowed; else cat $d/e; fi; rm -r $d"
+    )
+}
+
+fn may_open(group: &Group, numbers: &str) -> bool {
+    let output = run_inside(group, &open_device(numbers));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    match text.trim() {
+        "allowed" => true,
+        refused if refused.contains("Operation not permitted") => false,
+        other => panic!("{other:?} {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+#[test]
+fn device_rules_hold_and_change() {
+    let Some(test) = Fixture::new("devices") else {
+        return;
+    };
+    test.create(r#"{"devices":[{"allow":false,"access":"rwm"}]}"#);
+    assert!(may_open(&test.group, "1 3"), "null is a default device");
+    assert!(!may_open(&test.group, "1 11"), "kmsg is not");
+    let allow = r#"{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}"#;
+    for _ in 0..2 {
+        test.group.apply(&resources(allow)).unwrap();
+        assert!(may_open(&test.group, "1 11"));
+        assert!(may_open(&test.group, "1 5"));
+        test.group
+            .apply(&resources(
+                r#"{"devices":[{"allow":false,"access":"rwm"}]}"#,
+            ))
+            .unwrap();
+        assert!(!may_open(&test.group, "1 11"));
+    }
+    // Limits without device rules leave the rules alone.
+    test.group
+        .apply(&resources(r#"{"pids":{"limit":100}}"#))
+        .unwrap();
+    assert!(!may_open(&test.group, "1 11"));
+    test.group
+        .apply(&resources(r#"{"devices":[{"allow":true,"access":"rwm"}]}"#))
+        .unwrap();
+    assert!(may_open(&test.group, "1 11"), "everything is allowed");
+}
+
+#[test]
+fn device_rules_survive_a_thousand_changes() {
+    let Some(test) = Fixture::new("thousand") else {
+        return;
+    };
+    let rules = |minor: u32| {
+        format!(
+            r#"{{"devices":[{{"allow":false,"access":"rwm"}},{{"allow":true,"type":"c","major":10,"minor":{minor},"access":"rw"}}]}}"#
+        )
+    };
+    for round in 0..100 {
+        test.create(&rules(round));
+        for change in 0..10 {
+            test.group
+                .apply(&resources(&rules(round + change)))
+                .unwrap();
+        }
+        test.group.remove().unwrap();
+    }
+}
+
+#[test]
+fn groups_that_the_container_made_go_with_it() {
+    let Some(test) = Fixture::new("nested") else {
+        return;
+    };
+    test.create("{}");
+    for directory in test.group.directories() {
+        let mut deep = directory.to_owned();
+        for level in 0..40 {
+            deep.push(format!("level.{level}"));
+            std::fs::create_dir(&deep).unwrap();
+            std::fs::create_dir(deep.join("beside")).unwrap();
+        }
+    }
+    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+    let (lowest, _) = test
+        .directory("pids")
+        .or_else(|| test.directory("hugetlb"))
+        .unwrap();
+    test.group.add(child.id(), false).unwrap();
+    let lowest = lowest.join("level.0/beside/cgroup.procs");
+    if std::fs::write(lowest, child.id().to_string()).is_ok() {
+        assert_eq!(test.group.pids().unwrap(), [child.id()]);
+    }
+    test.group.kill().unwrap();
+    child.wait().unwrap();
+    test.group.remove().unwrap();
+    assert!(
+        test.group
+            .directories()
+            .all(|directory| !directory.exists())
+    );
+}
+
+#[test]
+fn many_processes_that_keep_forking_are_killed() {
+    let Some(test) = Fixture::new("forks") else {
+        return;
+    };
+    test.create(r#"{"pids":{"limit":200}}"#);
+    let mut child = waiting_shell("f() { while :; do (f) & sleep 0.01; done; }; f 2>/dev/null");
+    test.group.add(child.id(), false).unwrap();
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    eventually("many processes", || test.group.pids().unwrap().len() > 50);
+    let start = Instant::now();
+    test.group.kill().unwrap();
+    child.wait().unwrap();
+    test.group.remove().unwrap();
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(
+        test.group
+            .directories()
+            .all(|directory| !directory.exists())
+    );
+}
+
+#[test]
+fn neighbours_do_not_disturb_each_other() {
+    let base = format!("/dhow-test-{}-shared", std::process::id());
+    // The first one makes the shared parent, and outlives the others.
+    let Some(first) = Fixture::at(&format!("{base}/first")) else {
+        return;
+    };
+    first.create("{}");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let base = &base;
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let test = Fixture::at(&format!("{base}/{number}-{round}")).unwrap();
+                    test.create(r#"{"pids":{"limit":5}}"#);
+                    test.group.remove().unwrap();
+                }
+            });
+        }
+    });
+    first.group.remove().unwrap();
+    assert!(
+        first
+            .group
+            .directories()
+            .all(|directory| !directory.parent().unwrap().exists())
+    );
+}
+
+/// Runs one of the `rootless_…` tests below as nobody, from a copy of this binary where they can reach it.
+fn as_nobody(test: &str) {
+    if !is_root() {
+        println!("skipped: needs root to become somebody else");
+        return;
+    }
+    let copy = std::env::temp_dir().join(format!("dhow-cgroup-{}-{test}", std::process::id()));
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    let output = Command::new(&copy)
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .uid(65534)
+        .gid(65534)
+        .current_dir("/")
+        .output();
+    std::fs::remove_file(&copy).unwrap();
+    let output = output.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn without_rights_and_limits_there_is_no_group() {
+    as_nobody("rootless_without_limits");
+}
+
+#[test]
+#[ignore = "run by without_rights_and_limits_there_is_no_group"]
+fn rootless_without_limits() {
+    let host = Host::detect().unwrap();
+    let group = plan(&host, "", true);
+    group
+        .create(&resources(
+            r#"{"devices":[{"allow":false,"access":"rwm"}]}"#,
+        ))
+        .unwrap();
+    assert_eq!(group.directories().count(), 0);
+    group.add(std::process::id(), false).unwrap();
+    assert!(group.clone_target().unwrap().is_none());
+    let error = group.kill().expect_err("no group to kill");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    group.remove().unwrap();
+    let again: Group = serde_json::from_str(&serde_json::to_string(&group).unwrap()).unwrap();
+    assert_eq!(again.directories().count(), 0);
+}
+
+#[test]
+fn without_rights_a_limit_or_a_path_is_an_error() {
+    as_nobody("rootless_with_limits");
+}
+
+#[test]
+#[ignore = "run by without_rights_a_limit_or_a_path_is_an_error"]
+fn rootless_with_limits() {
+    let host = Host::detect().unwrap();
+    let error = plan(&host, "", true)
+        .create(&resources(r#"{"pids":{"limit":5}}"#))
+        .expect_err("a limit");
+    assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("linux.resources.pids.limit: "),
+        "{error}"
+    );
+    let error = plan(&host, "/dhow-test-nobody", true)
+        .create(&Resources::default())
+        .expect_err("a path");
+    assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
+    assert!(error.to_string().contains("dhow-test-nobody"), "{error}");
+}
