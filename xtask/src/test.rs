@@ -9,6 +9,10 @@ mod nextest;
 mod packages;
 mod results;
 mod suite;
+#[cfg(target_os = "linux")]
+mod vm;
+#[cfg(not(target_os = "linux"))]
+#[path = "test/vm_elsewhere.rs"]
 mod vm;
 
 use std::env;

@@ -105,8 +105,17 @@ impl Results {
                 let _ = writeln!(text, "    {name}");
             }
         }
+        let mut failed: BTreeMap<&str, usize> = BTreeMap::new();
         for (name, _) in self.failures() {
-            let _ = writeln!(text, "failed: {name}");
+            *failed.entry(name).or_default() += 1;
+        }
+        for (name, runs) in failed {
+            let times = if runs > 1 {
+                format!(" (in {runs} runs)")
+            } else {
+                String::new()
+            };
+            let _ = writeln!(text, "failed: {name}{times}");
         }
         text
     }

@@ -7,6 +7,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -21,6 +22,8 @@ use crate::repository::{self, Metadata};
 
 /// What runs in the machine: the suite, and the crates whose unit tests ask the kernel about cgroups.
 const PACKAGES: [&str; 2] = [suite::PACKAGE, "dhow-cgroup"];
+/// Tests that an ordinary user runs: those in a module or with a name that says so.
+const USER_TESTS: &str = "package(dhow-tests) and test(ordinary_user)";
 /// Where the programs are copied: the shared directory knows no extended attributes.
 const GUEST: &str = "/var/tmp/dhow-test";
 const LIMIT: Duration = Duration::from_secs(25 * 60);
@@ -138,51 +141,28 @@ impl Machine {
         user: bool,
         results: &mut Results,
     ) -> Result<(), Error> {
-        let name = if user {
-            "test VM, ordinary user"
+        let (name, who) = if user {
+            ("test VM, ordinary user", "user")
         } else {
-            "test VM, root"
+            ("test VM, root", "root")
         };
-        let programs = format!("{GUEST}-{}", if user { "user" } else { "root" });
-        let as_user: &[&str] = if user { &["--user"] } else { &[] };
-        let mut copy = self.command("exec", as_user);
-        copy.args(["--no-stdin", "--", "cp", "-rL", "--no-preserve=ownership"]);
-        let small = folder.join("programs");
-        gather(&suite.programs, &small)?;
-        copy.args([small.as_path(), Path::new(&programs)]);
-        let copied = child::run(copy, LIMIT)?;
-        if !copied.success() {
-            suite::conclude(name, &copied, Results::default(), results);
-            return Ok(());
-        }
-        let mut run = self.command("exec", as_user);
+        let script = folder.join(format!("tests-{who}"));
+        let text = script_text(folder, suite, user)?;
+        fs::write(&script, text)
+            .and_then(|()| fs::set_permissions(&script, fs::Permissions::from_mode(0o755)))
+            .map_err(|source| Error::Write {
+                path: script.clone(),
+                source,
+            })?;
+        let mut run = self.command("exec", if user { &["--user"] } else { &[] });
         run.args([
             "--no-stdin",
             "--timeout",
             &(LIMIT.as_secs() - 60).to_string(),
-            "--cwd",
-            &text(&repository::root()),
+            "--",
         ]);
-        run.args(["--env", &format!("{}={programs}", suite::PROGRAMS), "--"]);
-        run.arg(folder.join("cargo-nextest"))
-            .args(["nextest", "run"]);
-        run.arg("--binaries-metadata")
-            .arg(folder.join("binaries.json"));
-        run.arg("--cargo-metadata")
-            .arg(folder.join("metadata.json"));
-        // An ordinary user has nothing to say about the unit tests of cgroups.
-        let packages = if user { &PACKAGES[..1] } else { &PACKAGES[..] };
-        let wanted: Vec<String> = packages
-            .iter()
-            .map(|package| format!("package({package})"))
-            .collect();
-        run.args(nextest::ARGUMENTS)
-            .args(["-E", &wanted.join(" or ")])
-            .args(suite.filter);
-        let finished = child::run(run, LIMIT)?;
-        let log = suite
-            .logs
-            .join(format!("{}.log", name.replace([' ', ','], "-")));
+        let finished = child::run(with(run, &script), LIMIT)?;
+        let log = suite.logs.join(format!("test-VM-{who}.log"));
         fs::write(&log, &finished.output).map_err(|source| Error::Write { path: log, source })?;
         suite::conclude(
             name,
@@ -192,6 +172,51 @@ impl Machine {
         );
         Ok(())
     }
+}
+
+fn with(mut command: Command, argument: &Path) -> Command {
+    command.arg(argument);
+    command
+}
+
+/// What runs in the machine. A file, because some ways into it read options that are meant for the program.
+fn script_text(folder: &Path, suite: &Suite<'_>, user: bool) -> Result<String, Error> {
+    let programs = format!("{GUEST}-{}", if user { "user" } else { "root" });
+    let gathered = folder.join("programs");
+    gather(&suite.programs, &gathered)?;
+    let wanted = if user {
+        USER_TESTS.to_owned()
+    } else {
+        PACKAGES.map(|name| format!("package({name})")).join(" or ")
+    };
+    let mut words: Vec<String> = vec![
+        text(&folder.join("cargo-nextest")),
+        "nextest".into(),
+        "run".into(),
+    ];
+    words.extend([
+        "--binaries-metadata".into(),
+        text(&folder.join("binaries.json")),
+    ]);
+    words.extend([
+        "--cargo-metadata".into(),
+        text(&folder.join("metadata.json")),
+    ]);
+    words.extend(nextest::ARGUMENTS.map(str::to_owned));
+    words.extend(["-E".into(), wanted]);
+    words.extend(suite.filter.map(str::to_owned));
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    Ok(format!(
+        "#!/bin/sh\nset -e\ncd {}\ncp -r {} {programs}\nexport {}={programs}\nexec {}\n",
+        quoted(&text(&repository::root())),
+        quoted(&text(&gathered)),
+        suite::PROGRAMS,
+        words.join(" ")
+    ))
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Copies the programs, and nothing else of a build directory, to one place.
