@@ -34,7 +34,7 @@ impl Host {
     /// # Errors
     /// Permission, NotFound or Kernel when `/proc/self/cgroup` cannot be read.
     pub fn detect() -> Result<Self> {
-        let text = read(Path::new("/proc/self/cgroup"))?;
+        let text = read_own("cgroup")?;
         let mut table: Option<Vec<Mount>> = None;
         let mut found = Vec::new();
         for place in places(&text) {
@@ -43,7 +43,7 @@ impl Host {
                 continue;
             }
             if table.is_none() {
-                table = Some(mounts(&read(Path::new("/proc/self/mountinfo"))?));
+                table = Some(mounts(&read_own("mountinfo")?));
             }
             found.extend(table.as_deref().and_then(|table| listed(&place, table)));
         }
@@ -92,20 +92,16 @@ impl Host {
     }
 }
 
-/// Reads a file of our own `/proc`.
-pub(crate) fn read(file: &Path) -> Result<String> {
-    let fail = |source| Error::Detect {
-        why: format!("cannot read {}", file.display()),
-        source: Some(source),
+/// Reads a file of our own directory in `/proc`.
+pub(crate) fn read_own(name: &str) -> Result<String> {
+    let read = || {
+        let directory = path::open_directory(Path::new("/proc/self"))?;
+        path::read_beneath(directory.as_fd(), name, 64 << 20)
     };
-    let opened = std::fs::File::open(file).map_err(|error| {
-        fail(dhow_sys::Error::new(
-            "open",
-            file.display().to_string(),
-            error.raw_os_error().unwrap_or(5),
-        ))
+    let bytes = read().map_err(|source| Error::Detect {
+        why: format!("cannot read /proc/self/{name}"),
+        source: Some(source),
     })?;
-    let bytes = fd::read_all(opened.as_fd(), 64 << 20).map_err(fail)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -173,9 +169,9 @@ mod tests {
             println!("skipped: no control groups here");
             return;
         }
-        let text = read(Path::new("/proc/self/mountinfo")).unwrap();
+        let text = read_own("mountinfo").unwrap();
         // The short way and the mount table agree.
-        for place in places(&read(Path::new("/proc/self/cgroup")).unwrap()) {
+        for place in places(&read_own("cgroup").unwrap()) {
             let short = usual(&place).map(|found| (found.mount, found.own));
             let long = listed(&place, &mounts(&text)).map(|found| (found.mount, found.own));
             if short.is_some() {

@@ -13,7 +13,7 @@ mod message;
 mod properties;
 
 use super::group::Request;
-use super::host::{Host, read};
+use super::host::{Host, read_own};
 use super::settings::Setting;
 use crate::{Error, Result};
 use dbus::Connection;
@@ -211,7 +211,7 @@ fn expand(slice: &str, path: &str) -> Result<String> {
 /// The user's number outside of our user namespace, by which its runtime directory is named.
 fn outer_user() -> Result<u32> {
     let own = dhow_sys::id::effective_user();
-    let map = read(Path::new("/proc/self/uid_map"))?;
+    let map = read_own("uid_map")?;
     let outer = map.lines().find_map(|line| {
         let mut fields = line
             .split_whitespace()
