@@ -3,7 +3,7 @@
 use crate::commands::Command;
 use crate::later;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,8 +78,22 @@ impl Refusal {
 }
 
 /// The grammar, for help pages, completions and tests.
+///
+/// Each command's help is the compact one, without the options of every command; `-h` asks for it
+/// except where docker's meaning of `-h` is another.
 pub(crate) fn command() -> clap::Command {
-    Cli::command()
+    Cli::command().mut_subcommands(|command| {
+        let help = Arg::new("help")
+            .long("help")
+            .help("Print this help (dhow --help lists options of every command)")
+            .help_heading(None)
+            .action(ArgAction::HelpShort);
+        let taken = command
+            .get_arguments()
+            .any(|argument| argument.get_short() == Some('h'));
+        let help = if taken { help } else { help.short('h') };
+        command.disable_help_flag(true).arg(help)
+    })
 }
 
 /// Parses a command line, program name first.
@@ -127,7 +141,7 @@ mod tests {
     #[test]
     fn every_command_has_an_example_of_itself_in_its_help() {
         for command in command().get_subcommands() {
-            let help = command.clone().render_long_help().to_string();
+            let help = command.clone().render_help().to_string();
             let example = format!("dhow {}", command.get_name());
             assert!(help.contains("Example"), "{}: {help}", command.get_name());
             let examples = help.split("Example").nth(1).unwrap_or_default();
@@ -147,7 +161,7 @@ mod tests {
     fn the_examples_in_the_help_parse() {
         let own = std::iter::once(command());
         for command in own.chain(command().get_subcommands().cloned()) {
-            let help = command.clone().render_long_help().to_string();
+            let help = command.clone().render_help().to_string();
             let examples = help.split("Example").nth(1).unwrap_or_default();
             for line in examples
                 .lines()

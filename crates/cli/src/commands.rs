@@ -1,6 +1,8 @@
 //! One file for each command: its flags and one function that carries it out.
 
+mod attach;
 mod completion;
+mod create;
 mod doctor;
 mod exec;
 mod images;
@@ -11,8 +13,10 @@ mod logs;
 mod ps;
 mod rm;
 mod run;
+mod start;
 mod stop;
 mod version;
+mod wait;
 
 use crate::arguments::{Cli, Global};
 use crate::error::Error;
@@ -26,12 +30,20 @@ pub(crate) enum Command {
     Run(Box<run::Arguments>),
     /// Run another command in a running container
     Exec(exec::Arguments),
+    /// Create a container without starting it
+    Create(Box<create::Arguments>),
+    /// Start containers that were created or have ended
+    Start(start::Arguments),
+    /// Connect this terminal to a running container
+    Attach(attach::Arguments),
     /// List containers
     Ps(ps::Arguments),
     /// Show what a container has written
     Logs(logs::Arguments),
     /// End containers: ask first, kill after a while
     Stop(stop::Arguments),
+    /// Wait until containers have ended, and print their exit codes
+    Wait(wait::Arguments),
     /// Send a signal to containers
     Kill(kill::Arguments),
     /// Remove containers
@@ -59,6 +71,10 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Error> {
     match cli.command {
         Command::Run(arguments) => run::run(global, &arguments),
         Command::Exec(arguments) => exec::run(global, &arguments),
+        Command::Create(arguments) => create::run(global, &arguments),
+        Command::Start(arguments) => start::run(global, &arguments),
+        Command::Attach(arguments) => attach::run(global, &arguments),
+        Command::Wait(arguments) => wait::run(global, &arguments),
         Command::Ps(arguments) => ps::run(global, &arguments),
         Command::Logs(arguments) => logs::run(global, &arguments),
         Command::Stop(arguments) => stop::run(global, &arguments),

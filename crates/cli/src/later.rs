@@ -174,7 +174,15 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["cp", "export", "diff"], FILES),
     (
         &[
-            "stats", "top", "events", "port", "rename", "update", "pause", "unpause", "attach",
+            "stats",
+            "top",
+            "events",
+            "port",
+            "rename",
+            "update",
+            "pause",
+            "unpause",
+            "container",
         ],
         PLAIN,
     ),
@@ -191,8 +199,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
         PLAIN,
     ),
     (
-        &["create", "start", "restart", "wait", "container"],
-        "`dhow run -d` creates and starts, `dhow stop` and `dhow rm` end",
+        &["restart"],
+        "`dhow stop` and `dhow start` do it in two steps",
     ),
 ];
 
@@ -207,12 +215,18 @@ pub(crate) fn command(text: &str) -> Option<(String, &'static str)> {
     look_up(COMMANDS, text).map(|(name, instead)| (format!("the command {name}"), instead))
 }
 
+/// A short option is named with the long one that it stands behind in the table.
 fn look_up(
     table: &'static [(&[&str], &'static str)],
     name: &str,
 ) -> Option<(String, &'static str)> {
-    let (_, instead) = table.iter().find(|(names, _)| names.contains(&name))?;
-    Some((name.to_owned(), instead))
+    let (names, instead) = table.iter().find(|(names, _)| names.contains(&name))?;
+    let place = names.iter().position(|other| *other == name)?;
+    let long = names[..place]
+        .last()
+        .filter(|_| name.starts_with('-') && !name.starts_with("--"));
+    let shown = long.map_or_else(|| name.to_owned(), |long| format!("{long} ({name})"));
+    Some((shown, instead))
 }
 
 #[cfg(test)]
@@ -255,6 +269,7 @@ mod tests {
     #[test]
     fn a_value_does_not_hide_the_option() {
         assert!(option("--restart=always").is_some());
+        assert_eq!(option("-p").unwrap().0, "--publish (-p)");
         assert!(option("--no-such").is_none());
         assert!(command("pull").unwrap().0.contains("the command pull"));
     }

@@ -9,10 +9,9 @@ use crate::output::{Format, json, print};
 /// Flags of `dhow doctor`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Check what this host offers to containers, as the user who asks: one line for each thing, \
+    after_help = "Check what this host offers to containers, as the user who asks: one line for each thing, \
                   and for what is missing its price and the way to get it. Everything is found by trying; \
-                  nothing is left behind.\n\nThe exit code is 1 when no container can run.",
-    after_help = "Examples:\n  dhow doctor\n  dhow doctor --format=json | jq '.checks[] | select(.status != \"ok\")'"
+                  nothing is left behind.\n\nThe exit code is 1 when no container can run.\n\nExamples:\n  dhow doctor\n  dhow doctor --format=json | jq '.checks[] | select(.status != \"ok\")'"
 )]
 pub(crate) struct Arguments {
     /// Print as table or json

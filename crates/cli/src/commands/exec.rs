@@ -9,10 +9,9 @@ use std::path::PathBuf;
 /// Flags of `dhow exec`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Run another command in a running container. Everything after the container's name belongs to \
+    after_help = "Run another command in a running container. Everything after the container's name belongs to \
                   the command.\n\nThe exit code is the command's own; 125 when dhow failed, 126 when the command \
-                  cannot be executed, 127 when it is not there.",
-    after_help = "Examples:\n  dhow exec -it web sh\n  dhow exec -u nobody web id"
+                  cannot be executed, 127 when it is not there.\n\nExamples:\n  dhow exec -it web sh\n  dhow exec -u nobody web id"
 )]
 pub(crate) struct Arguments {
     /// Do not wait for it

@@ -11,8 +11,7 @@ use serde::Serialize;
 /// Flags of `dhow images`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "List the images of the store, by name.",
-    after_help = "Examples:\n  dhow images\n  dhow images --format=json | jq -r .Repository"
+    after_help = "List the images of the store, by name.\n\nExamples:\n  dhow images\n  dhow images --format=json | jq -r .Repository"
 )]
 pub(crate) struct Arguments {
     /// Print ids only

@@ -8,9 +8,8 @@ use serde_json::Value;
 /// Flags of `dhow inspect`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Show all about containers or images, as one JSON list. A name is looked for among the \
-                  containers first.",
-    after_help = "Examples:\n  dhow inspect web\n  dhow inspect --type image hello"
+    after_help = "Show all about containers or images, as one JSON list. A name is looked for among the \
+                  containers first.\n\nExamples:\n  dhow inspect web\n  dhow inspect --type image hello"
 )]
 pub(crate) struct Arguments {
     /// Look among these only

@@ -9,9 +9,8 @@ use std::path::PathBuf;
 /// Flags of `dhow load`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Load images from an archive or directory: what `docker save`, `podman save`, `skopeo copy` and \
-                  `umoci` write (docker archive, OCI archive, OCI layout directory), compressed by gzip or not.",
-    after_help = "Examples:\n  dhow load --input alpine.tar\n  docker save alpine | dhow load"
+    after_help = "Load images from an archive or directory: what `docker save`, `podman save`, `skopeo copy` and \
+                  `umoci` write (docker archive, OCI archive, OCI layout directory), compressed by gzip or not.\n\nExamples:\n  dhow load --input alpine.tar\n  docker save alpine | dhow load"
 )]
 pub(crate) struct Arguments {
     /// Read this file or directory instead of standard input

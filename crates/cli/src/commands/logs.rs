@@ -10,9 +10,8 @@ use std::ops::ControlFlow;
 /// Flags of `dhow logs`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Show what a container has written: standard output goes to standard output, standard error to \
-                  standard error.",
-    after_help = "Examples:\n  dhow logs --follow --tail 20 web\n  dhow logs --since 10m --timestamps web"
+    after_help = "Show what a container has written: standard output goes to standard output, standard error to \
+                  standard error.\n\nExamples:\n  dhow logs --follow --tail 20 web\n  dhow logs --since 10m --timestamps web"
 )]
 pub(crate) struct Arguments {
     /// Go on until the container ends

@@ -12,8 +12,7 @@ use serde::Serialize;
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "ls",
-    long_about = "List containers, youngest first: those that run, or all of them.",
-    after_help = "Examples:\n  dhow ps --all\n  dhow rm $(dhow ps --all --quiet)"
+    after_help = "List containers, youngest first: those that run, or all of them.\n\nExamples:\n  dhow ps --all\n  dhow rm $(dhow ps --all --quiet)"
 )]
 pub(crate) struct Arguments {
     /// Also those that have ended or were never started

@@ -6,8 +6,7 @@ use crate::error::Error;
 /// Flags of `dhow rm`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Remove containers with everything they wrote and their logs. Named volumes stay.",
-    after_help = "Examples:\n  dhow rm web\n  dhow rm --force web"
+    after_help = "Remove containers with everything they wrote and their logs. Named volumes stay.\n\nExamples:\n  dhow rm web\n  dhow rm --force web"
 )]
 pub(crate) struct Arguments {
     /// Kill it first when it runs, and do not mind when it does not exist

@@ -3,10 +3,10 @@
 pub(crate) mod environment;
 mod explain;
 mod flags;
-mod hello;
-mod options;
+pub(crate) mod hello;
+pub(crate) mod options;
 
-pub(crate) use flags::Arguments;
+pub(crate) use flags::{Arguments, Container};
 
 use crate::arguments::Global;
 use crate::error::Error;
@@ -19,7 +19,7 @@ use std::io::IsTerminal;
 /// # Errors
 /// What the flags, the engine or the runtime refuse.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let options = options::collect(arguments)?;
+    let options = options::collect(arguments.container())?;
     if options.tty && options.interactive && !arguments.detach {
         require_terminal()?;
     }

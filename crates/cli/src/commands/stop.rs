@@ -6,9 +6,8 @@ use crate::error::Error;
 /// Flags of `dhow stop`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "End containers: send the stop signal (the image's, or TERM), and KILL when they have not \
-                  ended in time. Stopping one that does not run is no error.",
-    after_help = "Example:\n  dhow stop --time 3 web"
+    after_help = "End containers: send the stop signal (the image's, or TERM), and KILL when they have not \
+                  ended in time. Stopping one that does not run is no error.\n\nExample:\n  dhow stop --time 3 web"
 )]
 pub(crate) struct Arguments {
     /// Seconds to wait before KILL [default: 10]

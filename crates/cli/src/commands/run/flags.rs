@@ -5,26 +5,52 @@ use std::path::PathBuf;
 /// Flags of `dhow run`.
 #[derive(Debug, clap::Args)]
 #[command(
-    // `-h` is the host name here, as in docker.
-    disable_help_flag = true,
     override_usage = "dhow run [OPTIONS] IMAGE [COMMAND...]\n       dhow run [OPTIONS] --rootfs DIR[:O] COMMAND...",
-    long_about = "Create a container and run a command in it. Everything after the image (or, with --rootfs, from \
+    after_help = "Everything after the image (or, with --rootfs, from \
                   the first word on) belongs to the command.\n\nThe container gets its own namespaces, eleven \
                   capabilities, a system call filter and no network but its loopback interface, unless you say \
                   otherwise.\n\nThe exit code is the command's own (128 plus the number of a signal that ended \
-                  it); 125 when dhow failed, 126 when the command cannot be executed, 127 when it is not there.",
-    after_help = "Examples:\n  dhow run hello                            what isolates a container, told from inside\n  \
+                  it); 125 when dhow failed, 126 when the command cannot be executed, 127 when it is not there.\n\nExamples:\n  dhow run hello                            what isolates a container, told from inside\n  \
                   dhow run --rm -it --rootfs /:O sh         a shell on a throw-away view of this host\n  \
                   dhow run --explain hello                  every step of its birth, with the reason\n  \
                   dhow run -d --name web -m 256m -v ./site:/site:ro web httpd -f"
 )]
 pub(crate) struct Arguments {
+    /// What the container shall be.
+    #[command(flatten)]
+    container: Container,
+
+    /// Let it run in the background, and print its id
+    #[arg(long, short, help_heading = "Options")]
+    pub(super) detach: bool,
+    /// The keys that leave a terminal without ending the container; "" for none
+    #[arg(
+        long,
+        value_name = "KEYS",
+        default_value = "ctrl-p,ctrl-q",
+        help_heading = "Options"
+    )]
+    pub(super) detach_keys: String,
+    /// Pass the signals that dhow gets on to the command
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Options")]
+    pub(super) sig_proxy: bool,
+
+    /// Tell each step and its reason on standard error before it runs; with json, as a document
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+          value_enum, help_heading = "Explanation")]
+    explain: Option<Form>,
+    /// Explain only, on standard output, and run nothing
+    #[arg(long, help_heading = "Explanation")]
+    pub(super) dry_run: bool,
+}
+
+/// What `dhow run` and `dhow create` can say about a container.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Container {
     /// The image, and the command to run instead of the image's own
     #[arg(trailing_var_arg = true, value_names = ["IMAGE", "COMMAND"], num_args = 0..)]
     pub(super) words: Vec<String>,
-    /// Print this help
-    #[arg(long, action = clap::ArgAction::Help)]
-    help: Option<bool>,
 
     /// Take this directory as the root filesystem instead of an image; with :O, changes go to a layer
     /// that is thrown away with the container
@@ -36,34 +62,16 @@ pub(crate) struct Arguments {
     /// Remove the container when it ends
     #[arg(long)]
     pub(super) rm: bool,
-    /// Let it run in the background, and print its id
-    #[arg(long, short)]
-    pub(super) detach: bool,
     /// Pass standard input on
     #[arg(long, short)]
     pub(super) interactive: bool,
     /// Give it a terminal
     #[arg(long, short)]
     pub(super) tty: bool,
-    /// The keys that leave a terminal without ending the container; "" for none
-    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
-    pub(super) detach_keys: String,
-    /// Pass the signals that dhow gets on to the command
-    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub(super) sig_proxy: bool,
     /// Whether to fetch the image: missing and never mean the same until dhow knows registries
     #[arg(long, value_name = "WHEN", default_value = "missing", num_args = 0..=1, require_equals = true,
           default_missing_value = "always", value_parser = pull)]
     pub(super) pull: String,
-
-    /// Tell each step and its reason on standard error before it runs; with json, as a document
-    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text",
-          value_enum, help_heading = "Explanation")]
-    explain: Option<Form>,
-    /// Explain only, on standard output, and run nothing
-    #[arg(long, help_heading = "Explanation")]
-    pub(super) dry_run: bool,
 
     /// Options about the process.
     #[command(flatten)]
@@ -80,6 +88,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// What the container shall be.
+    pub(super) fn container(&self) -> &Container {
+        &self.container
+    }
+
     /// In which form to explain, if at all; `--dry-run` alone explains as text.
     pub(super) fn explanation(&self) -> Option<Form> {
         self.explain.or(self.dry_run.then_some(Form::Text))
@@ -132,14 +145,14 @@ pub(super) struct Process {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Files")]
 pub(super) struct Files {
-    /// Share a directory or file of the host, or a named volume
-    #[arg(long, short, value_name = "[SOURCE:]TARGET[:OPTIONS]")]
+    /// Share a directory or file of the host, or a named volume: [SOURCE:]TARGET[:OPTIONS]
+    #[arg(long, short, value_name = "VOLUME")]
     pub(super) volume: Vec<String>,
     /// The same in words: type=bind|volume|tmpfs,source=…,target=…,readonly
     #[arg(long, value_name = "MOUNT")]
     pub(super) mount: Vec<String>,
-    /// Put an empty filesystem in memory there
-    #[arg(long, value_name = "TARGET[:OPTIONS]")]
+    /// Put an empty filesystem in memory there: TARGET[:OPTIONS]
+    #[arg(long, value_name = "TMPFS")]
     pub(super) tmpfs: Vec<String>,
     /// Make the root filesystem read-only
     #[arg(long)]

@@ -13,7 +13,7 @@ const PROGRAM: &str = "dhow-hello";
 ///
 /// # Errors
 /// When the program is not installed, or the store cannot take it.
-pub(super) fn provide(engine: &Engine, root: &Root) -> Result<(), Error> {
+pub(crate) fn provide(engine: &Engine, root: &Root) -> Result<(), Error> {
     if !matches!(root, Root::Image(name) if name == NAME) {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! From flags to what the engine is asked.
 
 use super::environment;
-use super::flags::Arguments;
+use super::flags::Container;
 use crate::error::Error;
 use dhow_engine::ContainerOptions;
 use dhow_engine::options::{Mount, Root, SecurityOption, Ulimit};
@@ -12,14 +12,8 @@ use std::str::FromStr;
 ///
 /// # Errors
 /// What has the wrong form, or cannot be had together.
-pub(super) fn collect(arguments: &Arguments) -> Result<ContainerOptions, Error> {
+pub(crate) fn collect(arguments: &Container) -> Result<ContainerOptions, Error> {
     let (root, command) = root(arguments)?;
-    if arguments.detach && arguments.rm && arguments.dry_run {
-        return Err(usage(
-            "--dry-run",
-            "nothing runs, so there is nothing to detach",
-        ));
-    }
     let (process, files) = (&arguments.process, &arguments.files);
     let (limits, isolation) = (&arguments.limits, &arguments.isolation);
     Ok(ContainerOptions {
@@ -73,7 +67,7 @@ fn usage(what: &str, reason: impl Into<String>) -> Error {
 }
 
 /// Root filesystem and command: the first word is the image unless there is a `--rootfs`.
-fn root(arguments: &Arguments) -> Result<(Root, Vec<String>), Error> {
+fn root(arguments: &Container) -> Result<(Root, Vec<String>), Error> {
     let words = &arguments.words;
     if let Some(text) = &arguments.rootfs {
         if words.is_empty() && arguments.process.entrypoint.is_none() {
@@ -131,7 +125,7 @@ fn sized<T: FromStr>(flag: &str, text: Option<&str>) -> Result<Option<T>, Error>
     text.map(parse).transpose()
 }
 
-fn mounts(arguments: &Arguments) -> Result<Vec<Mount>, Error> {
+fn mounts(arguments: &Container) -> Result<Vec<Mount>, Error> {
     let files = &arguments.files;
     let mut mounts: Vec<Mount> = parsed(&files.mount)?;
     for text in &files.volume {
@@ -171,7 +165,9 @@ mod tests {
             .map(std::ffi::OsString::from);
         let cli = parse(line).map_err(|refusal| format!("{refusal:?}"))?;
         match cli.command {
-            Command::Run(arguments) => collect(&arguments).map_err(|error| error.to_string()),
+            Command::Run(arguments) => {
+                collect(arguments.container()).map_err(|error| error.to_string())
+            }
             other => Err(format!("{other:?}")),
         }
     }
