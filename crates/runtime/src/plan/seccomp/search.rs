@@ -1,0 +1,91 @@
+//! Finding a value's range by halving.
+//!
+//! Numbers of system calls and values of arguments are both decided by ranges: a list of
+//! (first value, where to go), sorted, beginning at 0. Neighbouring values with the same fate
+//! share a range, so a profile of 400 names needs far fewer tests than names.
+
+use super::assembler::{Assembler, Target, Test};
+
+/// `ranges[i]` covers the values from its own start to before the next one's.
+pub(super) type Ranges<T> = Vec<(T, Target)>;
+
+/// Emits a search for the accumulator in `ranges`.
+pub(super) fn search(asm: &mut Assembler, ranges: &[(u32, Target)]) -> Target {
+    match ranges {
+        [] => unreachable!("ranges begin at 0, so there is always one"),
+        [(_, only)] => *only,
+        // One value that differs from its surroundings: a single test instead of two.
+        [(_, around), (at, inside), (after, again)] if around == again && *after == at + 1 => {
+            asm.branch(Test::Equal, *at, *inside, *around)
+        }
+        _ => {
+            let (low, high) = ranges.split_at(middle(ranges));
+            let from = high[0].0;
+            let high = search(asm, high);
+            let low = search(asm, low);
+            asm.branch(Test::AtLeast, from, high, low)
+        }
+    }
+}
+
+/// Where to halve. With an odd number of ranges one half gets three of a triple that
+/// [`search`] can decide by one test, if possible.
+fn middle(ranges: &[(u32, Target)]) -> usize {
+    let half = ranges.len() / 2;
+    match ranges {
+        [_, (at, _), (after, _), ..] if ranges.len() == 4 && *after == at + 1 => 3,
+        _ => half,
+    }
+}
+
+/// Gives the values from `first` to `last` (inclusive) to `target`.
+pub(super) fn paint(ranges: &mut Ranges<u64>, first: u64, last: u64, target: Target) {
+    if first > last {
+        return;
+    }
+    let after = last.checked_add(1);
+    let begin = cut(ranges, first);
+    let end = after.map_or(ranges.len(), |after| cut(ranges, after));
+    ranges.splice(begin..end, [(first, target)]);
+    ranges.dedup_by(|later, earlier| later.1 == earlier.1);
+}
+
+/// Makes a range begin at `value` and says which one it is.
+fn cut(ranges: &mut Ranges<u64>, value: u64) -> usize {
+    match ranges.binary_search_by_key(&value, |(start, _)| *start) {
+        Ok(at) => at,
+        Err(at) => {
+            let target = ranges[at - 1].1;
+            ranges.insert(at, (value, target));
+            at
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Target = Target::Return(1);
+    const B: Target = Target::Return(2);
+
+    #[test]
+    fn painting_splits_and_merges() {
+        let mut ranges = vec![(0, A)];
+        paint(&mut ranges, 5, 9, B);
+        assert_eq!(ranges, [(0, A), (5, B), (10, A)]);
+        paint(&mut ranges, 10, u64::MAX, B);
+        assert_eq!(ranges, [(0, A), (5, B)]);
+        paint(&mut ranges, 0, 4, B);
+        assert_eq!(ranges, [(0, B)]);
+        paint(&mut ranges, 7, 3, A);
+        assert_eq!(ranges, [(0, B)]);
+    }
+
+    #[test]
+    fn one_odd_value_costs_one_test() {
+        let mut asm = Assembler::default();
+        let start = search(&mut asm, &[(0, A), (7, B), (8, A)]);
+        assert_eq!(asm.finish(start).len(), 3);
+    }
+}
