@@ -7,6 +7,7 @@ mod allow;
 mod calls;
 mod names;
 mod platform;
+mod promises;
 mod size;
 mod source;
 
@@ -77,7 +78,7 @@ pub(crate) fn task(mut arguments: lexopt::Parser) -> Result<ExitCode, Error> {
 /// When a file cannot be read or the list of exceptions is malformed.
 pub(crate) fn findings(metadata: &Metadata) -> Result<Vec<Finding>, Error> {
     let root = repository::root();
-    let mut findings = Vec::new();
+    let (mut findings, mut tests) = (Vec::new(), Vec::new());
     for package in &metadata.packages {
         let files = rust_files(&root, &root.join(package.folder()))?;
         let for_tests = files_for_tests(&files);
@@ -85,9 +86,14 @@ pub(crate) fn findings(metadata: &Metadata) -> Result<Vec<Finding>, Error> {
             let all_test = for_tests.contains(&path) || is_test_path(&path);
             let source = Source::new(&path, text, all_test);
             findings.extend(check(package, &source));
+            // The rules themselves name ids in their samples.
+            if package.name != "xtask" && source.has_tests() {
+                tests.push(source.text);
+            }
         }
         findings.extend(unforbidden(package, &root)?);
     }
+    findings.extend(documents(&root, &tests)?);
     findings.sort();
     findings.dedup();
     let list = root.join(allow::FILE);
@@ -115,6 +121,16 @@ fn check(package: &Package, source: &Source) -> Vec<Finding> {
         findings.extend(rule(source));
     }
     findings
+}
+
+/// What the documents promise.
+fn documents(root: &Path, tests: &[String]) -> Result<Vec<Finding>, Error> {
+    let mut findings = promises::untested(&read(&root.join("SECURITY.md"))?, tests);
+    let conformance = read(&root.join("docs/conformance.md"))?;
+    findings.extend(promises::missing_files(&conformance, |path| {
+        root.join(path).is_file()
+    }));
+    Ok(findings)
 }
 
 /// Crate roots that do not forbid unsafe code.

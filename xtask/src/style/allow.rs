@@ -1,6 +1,6 @@
 //! Exceptions to the rules, each with its reason: `xtask/style-allow.txt`.
 //!
-//! An exception belongs to one rule and one file. An exception that no longer excepts anything
+//! An exception belongs to one rule and to one file, or to a folder when it ends in `/`. An exception that no longer excepts anything
 //! is itself a finding, so the list can only shrink by itself.
 
 use std::collections::BTreeSet;
@@ -17,6 +17,13 @@ struct Entry {
     rule: String,
     path: PathBuf,
     line: usize,
+}
+
+impl Entry {
+    fn covers(&self, path: &Path) -> bool {
+        let folder = self.path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        self.path == path || (folder && path.starts_with(&self.path))
+    }
 }
 
 /// The exceptions.
@@ -66,7 +73,7 @@ impl Allowed {
             let entry = self
                 .entries
                 .iter()
-                .find(|entry| entry.rule == finding.rule && entry.path == finding.path);
+                .find(|entry| entry.rule == finding.rule && entry.covers(&finding.path));
             match entry {
                 Some(entry) => {
                     used.insert(entry.line);
@@ -112,6 +119,17 @@ mod tests {
             finding("cfg", "a.rs"),
         ]);
         assert_eq!(left.len(), 2);
+    }
+
+    #[test]
+    fn an_exception_for_a_folder_ends_with_a_slash() {
+        let allowed = Allowed::parse("unwrap crates/a/ it is a table").unwrap();
+        let left = allowed.apply(vec![
+            finding("unwrap", "crates/a/b.rs"),
+            finding("unwrap", "crates/ab.rs"),
+        ]);
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].path, Path::new("crates/ab.rs"));
     }
 
     #[test]

@@ -6,18 +6,38 @@ use super::source::Source;
 
 /// Calls that take a path by name. A container's path must never be among them, so every file
 /// that makes one stands in the list of exceptions with the reason why its paths are the host's.
-const PATH_CALLS: [&str; 11] = [
-    "std::fs",
+const PATH_CALLS: [&str; 9] = [
     "File::open(",
     "File::create(",
+    "File::create_new(",
     "OpenOptions::new(",
+    "DirBuilder::new(",
     "rustix::",
     "libc::",
-    ".canonicalize(",
     ".exists(",
-    ".try_exists(",
-    ".read_link(",
-    ".symlink_metadata(",
+    ".canonicalize(",
+];
+
+/// Functions of `std::fs` that take one.
+const FS_CALLS: [&str; 18] = [
+    "canonicalize",
+    "copy",
+    "create_dir",
+    "create_dir_all",
+    "exists",
+    "hard_link",
+    "metadata",
+    "read",
+    "read_dir",
+    "read_link",
+    "read_to_string",
+    "remove_dir",
+    "remove_dir_all",
+    "remove_file",
+    "rename",
+    "set_permissions",
+    "symlink_metadata",
+    "write",
 ];
 
 /// `.unwrap()` outside tests: say with `expect` why it cannot fail, or return the error.
@@ -92,10 +112,14 @@ pub(crate) fn paths(source: &Source) -> Vec<Finding> {
     if source.path.starts_with("crates/sys") {
         return Vec::new();
     }
-    let mut places: Vec<(usize, &str)> = PATH_CALLS
-        .iter()
-        .flat_map(|call| source.uses(call).into_iter().map(move |at| (at, *call)))
+    let calls = PATH_CALLS.iter().map(|call| (*call).to_owned());
+    let calls: Vec<String> = calls
+        .chain(FS_CALLS.iter().map(|call| format!("fs::{call}(")))
         .collect();
+    let places = calls
+        .iter()
+        .flat_map(|call| source.uses(call).into_iter().map(move |at| (at, call)));
+    let mut places: Vec<(usize, &String)> = places.collect();
     places.sort_unstable();
     let Some((at, call)) = places.first() else {
         return Vec::new();
@@ -232,7 +256,7 @@ mod tests {
             ),
             ["path-call"]
         );
-        assert!(rules("crates/sys/src/path.rs", "use std::fs;", paths).is_empty());
+        assert!(rules("crates/sys/src/path.rs", "fn a() { fs::read(p); }", paths).is_empty());
         assert!(
             rules(
                 "crates/a/src/a.rs",

@@ -57,6 +57,11 @@ impl Source {
         self.tests.iter().any(|part| part.contains(&offset))
     }
 
+    /// True when there is test code in the file.
+    pub(crate) fn has_tests(&self) -> bool {
+        !self.tests.is_empty()
+    }
+
     /// True when the whole file is test code.
     pub(crate) fn all_test(&self) -> bool {
         self.tests
