@@ -26,9 +26,7 @@ impl Error {
         }
     }
 
-    /// Rebuilds an error that crossed a process boundary as text and number.
-    ///
-    /// `call` is matched against nothing: it is kept as it was printed on the other side.
+    /// The name of the call.
     #[must_use]
     pub fn call(&self) -> &'static str {
         self.call

@@ -72,7 +72,12 @@ const REPLACE: u32 = 1 << 2;
 
 /// Makes the call. `size` is the part of the attribute that carries meaning; pointers inside must
 /// point to live memory of the stated lengths.
-fn call(command: usize, attribute: &mut Attribute, size: usize, shown: impl FnOnce() -> String) -> Result<usize> {
+fn call(
+    command: usize,
+    attribute: &mut Attribute,
+    size: usize,
+    shown: impl FnOnce() -> String,
+) -> Result<usize> {
     let pointer = (&raw mut attribute.0).cast::<u8>() as usize;
     // SAFETY: the buffer is live, writable and larger than `size` and than any kernel's attribute;
     // the callers in this file keep what it points to alive.
@@ -82,7 +87,8 @@ fn call(command: usize, attribute: &mut Attribute, size: usize, shown: impl FnOn
 }
 
 fn adopt(value: usize) -> Result<OwnedFd> {
-    let number = i32::try_from(value).map_err(|_| Error::new("bpf", value.to_string(), libc::EBADF))?;
+    let number =
+        i32::try_from(value).map_err(|_| Error::new("bpf", value.to_string(), libc::EBADF))?;
     // SAFETY: the kernel has just returned this new descriptor; nobody else owns it. It is close-on-exec.
     // NEED: it arrives as a number.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
@@ -126,7 +132,12 @@ pub fn attach_device_program(
         attribute = attribute.put_fd(16, old);
         size = 20;
     }
-    let shown = || format!("BPF_PROG_ATTACH, CGROUP_DEVICE, cgroup {}, flags {flags:#x}", cgroup.as_raw_fd());
+    let shown = || {
+        format!(
+            "BPF_PROG_ATTACH, CGROUP_DEVICE, cgroup {}, flags {flags:#x}",
+            cgroup.as_raw_fd()
+        )
+    };
     call(PROG_ATTACH, &mut attribute, size, shown).map(drop)
 }
 
@@ -139,7 +150,12 @@ pub fn detach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) ->
         .put_fd(0, cgroup)
         .put_fd(4, program)
         .put(8, ATTACH_CGROUP_DEVICE);
-    let shown = || format!("BPF_PROG_DETACH, CGROUP_DEVICE, cgroup {}", cgroup.as_raw_fd());
+    let shown = || {
+        format!(
+            "BPF_PROG_DETACH, CGROUP_DEVICE, cgroup {}",
+            cgroup.as_raw_fd()
+        )
+    };
     call(PROG_DETACH, &mut attribute, 16, shown).map(drop)
 }
 
@@ -156,7 +172,12 @@ pub fn attached_device_programs(cgroup: BorrowedFd<'_>) -> Result<Vec<u32>> {
         .put(4, ATTACH_CGROUP_DEVICE)
         .put_address(16, numbers.as_mut_ptr().cast_const())
         .put(24, room);
-    let shown = || format!("BPF_PROG_QUERY, CGROUP_DEVICE, cgroup {}", cgroup.as_raw_fd());
+    let shown = || {
+        format!(
+            "BPF_PROG_QUERY, CGROUP_DEVICE, cgroup {}",
+            cgroup.as_raw_fd()
+        )
+    };
     call(PROG_QUERY, &mut attribute, 64, shown)?;
     let count = usize::try_from(attribute.get(24)).unwrap_or(0);
     numbers.truncate(count);
@@ -169,7 +190,10 @@ pub fn attached_device_programs(cgroup: BorrowedFd<'_>) -> Result<Vec<u32>> {
 /// `bpf`: ENOENT when it is gone, EPERM without CAP_SYS_ADMIN.
 pub fn open_program(number: u32) -> Result<OwnedFd> {
     let mut attribute = Attribute::new().put(0, number);
-    call(PROG_GET_FD_BY_ID, &mut attribute, 12, || format!("BPF_PROG_GET_FD_BY_ID, {number}")).and_then(adopt)
+    call(PROG_GET_FD_BY_ID, &mut attribute, 12, || {
+        format!("BPF_PROG_GET_FD_BY_ID, {number}")
+    })
+    .and_then(adopt)
 }
 
 /// The name that a program was loaded with; empty when it has none.
@@ -186,7 +210,10 @@ pub fn program_name(program: BorrowedFd<'_>) -> Result<String> {
         .put_address(8, (&raw mut information.0).cast_const());
     let shown = || format!("BPF_OBJ_GET_INFO_BY_FD, {}", program.as_raw_fd());
     call(OBJ_GET_INFO_BY_FD, &mut attribute, 16, shown)?;
-    let name = information.0[64..80].split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = information.0[64..80]
+        .split(|byte| *byte == 0)
+        .next()
+        .unwrap_or_default();
     Ok(String::from_utf8_lossy(name).into_owned())
 }
 
@@ -197,20 +224,35 @@ mod tests {
     use std::path::Path;
 
     const ALLOW: [Instruction; 2] = [
-        Instruction { code: 0xb7, registers: 0, offset: 0, immediate: 1 },
-        Instruction { code: 0x95, registers: 0, offset: 0, immediate: 0 },
+        Instruction {
+            code: 0xb7,
+            registers: 0,
+            offset: 0,
+            immediate: 1,
+        },
+        Instruction {
+            code: 0x95,
+            registers: 0,
+            offset: 0,
+            immediate: 0,
+        },
     ];
 
     #[test]
     fn the_verifier_refuses_what_does_not_end() {
-        let code = load_device_program(&ALLOW[..1]).expect_err("no exit").code();
+        let code = load_device_program(&ALLOW[..1])
+            .expect_err("no exit")
+            .code();
         assert!([libc::EINVAL, libc::EPERM].contains(&code), "{code}");
     }
 
     #[test]
     fn a_program_is_attached_replaced_and_detached() {
         let mount = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
-        let Some(mount) = mount.into_iter().find(|mount| mount.join("cgroup.procs").exists()) else {
+        let Some(mount) = mount
+            .into_iter()
+            .find(|mount| mount.join("cgroup.procs").exists())
+        else {
             println!("skipped: no cgroup v2 mount");
             return;
         };

@@ -42,7 +42,9 @@ pub fn changed(fd: BorrowedFd<'_>, timeout: u64) -> Result<bool> {
 /// `mkdirat`: EEXIST, ENOENT when the parent is missing, EACCES, EROFS, EAGAIN at a limit of the parent.
 pub fn make_group(directory: BorrowedFd<'_>, path: &str) -> Result<()> {
     let result = rustix::fs::mkdirat(directory, path, super::Mode::from_raw_mode(0o755));
-    check("mkdirat", result, || format!("{}, {path:?}", directory.as_raw_fd()))
+    check("mkdirat", result, || {
+        format!("{}, {path:?}", directory.as_raw_fd())
+    })
 }
 
 /// Removes a group that has neither processes nor children.
@@ -51,7 +53,9 @@ pub fn make_group(directory: BorrowedFd<'_>, path: &str) -> Result<()> {
 /// `unlinkat`: ENOENT, EBUSY while it is in use, EACCES, EROFS.
 pub fn remove_group(directory: BorrowedFd<'_>, path: &str) -> Result<()> {
     let result = rustix::fs::unlinkat(directory, path, super::AtFlags::REMOVEDIR);
-    check("unlinkat", result, || format!("{}, {path:?}, REMOVEDIR", directory.as_raw_fd()))
+    check("unlinkat", result, || {
+        format!("{}, {path:?}, REMOVEDIR", directory.as_raw_fd())
+    })
 }
 
 /// The groups directly below an open (readable) directory, in no order.

@@ -63,8 +63,7 @@ fn is_safe(own: BorrowedFd<'_>) -> Result<bool> {
         return Ok(true);
     }
     let owner = super::fd::stat(own)?.st_uid;
-    let access = rustix::fs::AtFlags::EMPTY_PATH | rustix::fs::AtFlags::EACCESS;
-    let writable = rustix::fs::accessat(own, c"", rustix::fs::Access::WRITE_OK, access).is_ok();
+    let writable = super::fd::may(own, super::fd::Access::Write);
     Ok(!writable && owner != super::id::effective_user())
 }
 

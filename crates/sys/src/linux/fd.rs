@@ -224,3 +224,81 @@ pub fn poll(fds: &[(BorrowedFd<'_>, Interest)], timeout: Option<u64>) -> Result<
 pub fn number(fd: impl AsFd) -> RawFd {
     fd.as_fd().as_raw_fd()
 }
+
+/// A kind of access that [`may`] asks about; the values of `access(2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Writing.
+    Write = 2,
+    /// Executing.
+    Execute = 1,
+}
+
+/// Whether this process's effective ids may access an open file (`O_PATH` is enough) in a way
+/// (`faccessat2(2)`, Linux 5.8; before it the answer is no).
+#[must_use]
+pub fn may(fd: BorrowedFd<'_>, access: Access) -> bool {
+    const EMPTY_PATH: usize = 0x1000;
+    const EACCESS: usize = 0x200;
+    let number = usize::try_from(fd.as_raw_fd()).unwrap_or(usize::MAX);
+    let empty = c"";
+    let arguments = [
+        number,
+        empty.as_ptr() as usize,
+        access as usize,
+        EMPTY_PATH | EACCESS,
+        0,
+        0,
+    ];
+    // SAFETY: the path is a live empty C string.
+    // NEED: rustix refuses an empty path here.
+    unsafe { syscall(libc::SYS_faccessat2, arguments) }.is_ok()
+}
+
+/// Whether an open (`O_PATH` is enough) file is a regular one that may be executed by this process.
+#[must_use]
+pub fn is_executable_file(fd: BorrowedFd<'_>) -> bool {
+    let regular =
+        stat(fd).is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file());
+    regular && may(fd, Access::Execute)
+}
+
+/// Closes every descriptor from `first` on but those in `kept`: for a process that is about to
+/// execute a program and whose frames, with the descriptors that they own, are never returned to.
+///
+/// # Errors
+/// `close_range`.
+pub fn close_all_but(first: u32, kept: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut numbers: Vec<u32> = kept
+        .iter()
+        .filter_map(|fd| u32::try_from(fd.as_raw_fd()).ok())
+        .collect();
+    numbers.sort_unstable();
+    numbers.push(u32::MAX);
+    let mut start = first;
+    for number in numbers {
+        if number > start {
+            let end = if number == u32::MAX {
+                number
+            } else {
+                number - 1
+            };
+            // SAFETY: the caller never returns to a frame that owns one of these.
+            // NEED: rustix has no close_range.
+            let result = unsafe {
+                syscall(
+                    libc::SYS_close_range,
+                    [start as usize, end as usize, 0, 0, 0, 0],
+                )
+            };
+            check_raw("close_range", result, || format!("{start}, {end}, 0"))?;
+        }
+        start = start.max(number.saturating_add(1));
+    }
+    Ok(())
+}
+
+/// Gives a descriptor up without closing it: a program that is executed next owns it.
+pub fn forget(fd: OwnedFd) {
+    let _ = rustix::fd::IntoRawFd::into_raw_fd(fd);
+}

@@ -21,7 +21,12 @@ fn open(dir: BorrowedFd<'_>, name: &OsStr, flags: OFlags, mode: u32) -> Result<O
 /// # Errors
 /// `openat`: ELOOP when it is a symbolic link, ENOSPC, EROFS.
 pub fn append(dir: BorrowedFd<'_>, name: &OsStr, mode: u32) -> Result<OwnedFd> {
-    open(dir, name, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE, mode)
+    open(
+        dir,
+        name,
+        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE,
+        mode,
+    )
 }
 
 /// Opens the file `name` to lock it, making it when it is missing.

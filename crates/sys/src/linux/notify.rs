@@ -60,9 +60,7 @@ mod tests {
         std::fs::create_dir(&path).expect("directory");
         let directory = crate::path::open_directory(&path).expect("open");
         let watch = Watch::directory(directory.as_fd()).expect("watch");
-        let told = |wait| {
-            poll(&[(watch.as_fd(), Interest::Read)], Some(wait)).expect("poll")[0]
-        };
+        let told = |wait| poll(&[(watch.as_fd(), Interest::Read)], Some(wait)).expect("poll")[0];
         assert!(!told(0));
         std::fs::write(path.join("file"), "x").expect("write");
         assert!(told(5000));

@@ -36,6 +36,16 @@ pub fn open_in_root(
     )
 }
 
+/// As [`open_in_root`], but no component may be a link at all: for the places that the runtime itself
+/// writes to, such as `/proc` and `/dev`.
+///
+/// # Errors
+/// As [`open_in_root`]; ELOOP for any link.
+pub fn open_in_root_no_links(root: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<OwnedFd> {
+    let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+    resolve(root, path, flags, Mode::empty(), how)
+}
+
 /// Opens `path` strictly beneath `directory`, following no link of any kind and entering no other
 /// mount: for procfs, cgroupfs and our own state.
 ///

@@ -381,3 +381,32 @@ pub fn reachable_directory() -> Result<CString> {
         Err(Error::new("getcwd", format!("{path:?}"), libc::ENOENT))
     }
 }
+
+/// Undoes [`set_undumpable`]: this process's files in procfs belong to its own user again.
+///
+/// # Errors
+/// `prctl`.
+pub fn set_dumpable() -> Result<()> {
+    let behavior = rustix::process::DumpableBehavior::Dumpable;
+    check(
+        "prctl",
+        rustix::process::set_dumpable_behavior(behavior),
+        || "PR_SET_DUMPABLE, 1".into(),
+    )
+}
+
+/// The process id behind a pidfd, in our pid namespace (`/proc/self/fdinfo`).
+///
+/// # Errors
+/// `open`; ESRCH when the process has been collected.
+pub fn number(pidfd: BorrowedFd<'_>) -> Result<u32> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let shown = || path.clone();
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Error::new("open", shown(), error.raw_os_error().unwrap_or(0)))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pid:"));
+    let pid = line
+        .and_then(|number| number.trim().parse().ok())
+        .filter(|pid| *pid > 0);
+    pid.ok_or_else(|| Error::new("read", shown(), libc::ESRCH))
+}

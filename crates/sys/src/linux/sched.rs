@@ -120,18 +120,18 @@ pub struct Limit {
     pub hard: u64,
 }
 
-/// Sets a resource limit of this process and returns the former one; `None` only asks.
+/// Sets a resource limit of a process (0: this one) and returns the former one; `None` only asks.
 /// `resource` is the kernel's `RLIMIT_*` number.
 ///
 /// # Errors
 /// `prlimit`: EPERM when raising a hard limit without CAP_SYS_RESOURCE, EINVAL.
-pub fn limit(resource: u32, new: Option<Limit>) -> Result<Limit> {
+pub fn limit(pid: u32, resource: u32, new: Option<Limit>) -> Result<Limit> {
     let mut old = Limit { soft: 0, hard: 0 };
     let new_pointer = new
         .as_ref()
         .map_or(0, |limit| std::ptr::from_ref(limit) as usize);
     let arguments = [
-        0,
+        pid as usize,
         resource as usize,
         new_pointer,
         &raw mut old as usize,
@@ -142,7 +142,7 @@ pub fn limit(resource: u32, new: Option<Limit>) -> Result<Limit> {
     // NEED: rustix has no name for some resources.
     let result = unsafe { syscall(libc::SYS_prlimit64, arguments) };
     check_raw("prlimit", result, || {
-        format!("resource {resource}, {new:?}")
+        format!("{pid}, resource {resource}, {new:?}")
     })?;
     Ok(old)
 }

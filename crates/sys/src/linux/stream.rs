@@ -90,9 +90,8 @@ pub fn send(socket: BorrowedFd<'_>, parts: &[&[u8]]) -> Result<bool> {
 /// `recv`: ECONNRESET, once, when the other end was closed with messages unread; what it had sent
 /// before can still be received afterwards.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<usize>> {
-    let result = rustix::io::retry_on_intr(|| {
-        rustix::net::recv(socket, &mut *buffer, RecvFlags::DONTWAIT)
-    });
+    let result =
+        rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut *buffer, RecvFlags::DONTWAIT));
     match result {
         Err(Errno::AGAIN) => Ok(None),
         result => check("recv", result, || {
@@ -135,10 +134,7 @@ mod tests {
         let block = [0; 4096];
         while write(writer.as_fd(), &block).expect("write").is_some() {}
         let mut buffer = vec![0; 8192];
-        assert_eq!(
-            read(reader.as_fd(), &mut buffer).expect("read"),
-            Some(8192)
-        );
+        assert_eq!(read(reader.as_fd(), &mut buffer).expect("read"), Some(8192));
         assert!(write(writer.as_fd(), &block).expect("room").is_some());
     }
 }

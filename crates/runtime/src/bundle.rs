@@ -1,0 +1,140 @@
+//! A bundle: the directory with `config.json`, and the document in it.
+
+use crate::error::{Error, Result};
+use crate::spec::{Process, Spec};
+use serde::Deserialize;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// No real configuration comes near this size.
+const LIMIT: u64 = 16 << 20;
+
+/// An opened bundle.
+#[derive(Debug)]
+pub struct Bundle {
+    /// Its absolute path.
+    pub path: PathBuf,
+    /// `config.json`, read.
+    pub spec: Spec,
+    /// `config.json`, byte for byte.
+    pub document: Vec<u8>,
+}
+
+impl Bundle {
+    /// Opens the bundle in `directory`; `config` names another document than `config.json`.
+    ///
+    /// # Errors
+    /// [`Error::Document`] when the directory or the document is missing, too large, or not what the
+    /// specification describes, with the JSON path of the trouble.
+    pub fn open(directory: &Path, config: Option<&Path>) -> Result<Self> {
+        let refuse = |path: &Path, error: &std::io::Error| Error::Document {
+            path: path.to_owned(),
+            reason: format!("cannot open the bundle: {}", plain(error)),
+        };
+        let path = std::fs::canonicalize(directory).map_err(|error| refuse(directory, &error))?;
+        let config = config.map_or_else(|| path.join("config.json"), Path::to_owned);
+        let document = read(&config).map_err(|error| refuse(&config, &error))?;
+        let spec = parse(&document).map_err(|reason| Error::Document {
+            path: config,
+            reason,
+        })?;
+        Ok(Self {
+            path,
+            spec,
+            document,
+        })
+    }
+}
+
+/// An error of the standard library, without its number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
+    let mut document = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut document)?;
+    if document.len() as u64 > LIMIT {
+        return Err(std::io::Error::other("larger than 16 MiB"));
+    }
+    Ok(document)
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// What is wrong, and at which JSON path or line.
+pub fn parse(document: &[u8]) -> std::result::Result<Spec, String> {
+    let mut reader = serde_json::Deserializer::from_slice(document);
+    match Spec::deserialize(&mut reader) {
+        Ok(spec) => reader
+            .end()
+            .map(|()| spec)
+            .map_err(|error| format!("not valid JSON: {error}")),
+        // Go programs write absent lists as null, which the typed reading refuses. Only then, and to
+        // learn the path of a real mistake, the document is read a second time.
+        Err(_) => parse_slowly(document),
+    }
+}
+
+/// Reads a process document, as `exec --process` is given.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_process(document: &[u8]) -> std::result::Result<Process, String> {
+    parse_slowly(document)
+}
+
+fn parse_slowly<T: serde::de::DeserializeOwned>(document: &[u8]) -> std::result::Result<T, String> {
+    let mut value: serde_json::Value =
+        serde_json::from_slice(document).map_err(|error| format!("not valid JSON: {error}"))?;
+    drop_nulls(&mut value);
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        format!("{path}: {}", error.into_inner())
+    })
+}
+
+fn drop_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_mistake_is_named_by_its_path() {
+        let text = br#"{"ociVersion":"1.0.0","linux":{"namespaces":[{"type":"pid"},{"type":7}]}}"#;
+        let error = parse(text).expect_err("a number for a word");
+        assert!(error.starts_with("linux.namespaces[1].type: "), "{error}");
+        let error = parse(b"{\"ociVersion\":").expect_err("cut off");
+        assert!(
+            error.starts_with("not valid JSON: ") && error.contains("line 1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn null_is_absence() {
+        let spec =
+            parse(br#"{"ociVersion":"1.0.0","mounts":null,"process":{"cwd":"/","args":null}}"#)
+                .expect("valid");
+        assert!(spec.mounts.is_empty());
+    }
+}

@@ -1,0 +1,29 @@
+//! How a plan becomes a process on Linux.
+
+pub mod birth;
+pub mod cgroup_mount;
+pub mod console;
+pub mod container;
+pub mod copy_up;
+pub mod devices;
+pub mod filter;
+pub mod foreground;
+pub mod gate;
+pub mod handshake;
+pub mod identity;
+pub mod idmap;
+pub mod idmap_mount;
+pub mod join;
+pub mod last_steps;
+pub mod listener;
+pub mod lsm;
+pub mod masks;
+pub mod mounts;
+pub mod namespaces;
+pub mod platform;
+pub mod process_attributes;
+pub mod program;
+pub mod record;
+pub mod removal;
+pub mod rootfs;
+pub mod undo;

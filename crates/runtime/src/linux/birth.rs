@@ -1,0 +1,515 @@
+//! A container's birth, parent and child, top to bottom.
+//!
+//! ```text
+//!    create (parent)                             init (child)
+//!    1  sources, cgroup, channel
+//!    2  clone, into the cgroup ─────────────▶    3  wait for id maps and cgroup
+//!    4  id maps, cgroups      ── Go ────────▶    5  namespaces
+//!                                                6  root, mounts, devices
+//!    7  prestart,             ◀─ Prepared ───    .
+//!       createRuntime hooks   ── Go ────────▶    8  createContainer hooks
+//!                                                9  pivot, console, masks
+//!                                               10  identity, program
+//!   11  state.json: created   ◀─ Ready ──────   12  wait at the gate
+//!    start: opens the gate    ─────────────▶    13  startContainer hooks, filter, execve
+//! ```
+//!
+//! The order of `init` is a security property; each line says why it stands where it does.
+
+use super::console::{self, Console};
+use super::gate::Gate;
+use super::handshake::{Channel, Said};
+use super::last_steps::become_process;
+use super::mounts::{self, Context, Sources};
+use super::namespaces::{self, Opened};
+use super::process_attributes as attributes;
+use super::program::Program;
+use super::rootfs::{self, Entry, HostRoot, Rootfs};
+use super::undo::Undo;
+use super::{container::Container, devices, idmap, last_steps, masks};
+use crate::bundle::Bundle;
+use crate::error::{At, Error, Failure, Result};
+use crate::plan::Plan;
+use crate::plan::mounts::Propagation;
+use crate::plan::namespaces::Kind;
+use crate::spec::State;
+use crate::{hooks, state::Status};
+use dhow_sys::process::{Child, Cloned};
+use dhow_sys::procfs::Procfs;
+use dhow_sys::{fd, keyring, mount, namespace, process};
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// What shall be born, and how.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// The bundle.
+    pub bundle: &'a Bundle,
+    /// What it says, checked.
+    pub plan: &'a Plan,
+    /// The reserved id.
+    pub container: &'a Container,
+    /// Whether the caller may act as the host's root user.
+    pub privileged: bool,
+    /// Who makes the cgroup.
+    pub driver: dhow_cgroup::Driver,
+    /// How the root becomes `/`.
+    pub entry: Entry,
+    /// Whether the container gets a session keyring of its own.
+    pub keyring: bool,
+    /// Where the terminal's controlling side goes.
+    pub console: Option<OwnedFd>,
+    /// How many descriptors from 3 on the program inherits.
+    pub preserve: u32,
+}
+
+/// A container whose program waits at the gate.
+#[derive(Debug)]
+pub struct Born {
+    /// Its first process.
+    pub child: Child,
+    /// The way to it, for `run`.
+    pub channel: Channel,
+    /// Its cgroup.
+    pub cgroup: Option<dhow_cgroup::Group>,
+    /// The root filesystem's host path.
+    pub rootfs: PathBuf,
+}
+
+/// The parent: makes everything up to the gate, or nothing.
+///
+/// # Errors
+/// The step that failed, here or in the child; whatever was made is gone again.
+pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
+    let Order {
+        plan, container, ..
+    } = *order;
+    // Everything of the host is opened first: a mistake in the bundle then shows before there is a
+    // process, and the child never resolves a host path after it has seen the image.
+    let procfs = Procfs::open().at("open procfs")?;
+    let host_root = HostRoot::open(&order.bundle.path, &plan.root)?;
+    let opened = Opened::new(&plan.namespaces)?;
+    // Only who has privileges over the host's mounts can copy them for another user namespace; who
+    // has none leaves it to the child, which is root in its own.
+    let copied = if order.privileged {
+        Some(copy(order, &host_root)?)
+    } else {
+        None
+    };
+    let hierarchies = dhow_cgroup::Host::detect().map_err(cgroup_error)?;
+    let cgroup = plan_cgroup(order, &hierarchies)?;
+    let mut undo = Undo::default();
+    if let Some(group) = &cgroup {
+        // The names go to the intent log before the directories are made.
+        let names: String = group
+            .directories()
+            .map(|path| format!("cgroup {}\n", path.display()))
+            .collect();
+        container.intend(&names)?;
+        container.write(
+            "cgroup.json",
+            &serde_json::to_vec(group).unwrap_or_default(),
+        )?;
+        undo.with(|| drop(group.remove()));
+        group.create(&plan.resources).map_err(cgroup_error)?;
+    }
+    let target = cgroup
+        .as_ref()
+        .map_or(Ok(None), dhow_cgroup::Group::clone_target)
+        .map_err(cgroup_error)?;
+    let (parent_end, child_end) = Channel::pair().at("make the handshake's channel")?;
+
+    let inherited = Inherited {
+        order,
+        procfs: &procfs,
+        opened: &opened,
+        host_root: &host_root,
+        cgroup: cgroup.as_ref(),
+        hierarchies: &hierarchies,
+    };
+    let Some(child) = clone(&inherited, target.as_ref(), &parent_end, &child_end)? else {
+        // From here on this is the child. It leaves by execve, or here.
+        drop(parent_end);
+        leave(child_end, |channel| inherited.init(copied, gate, channel));
+    };
+    drop((child_end, gate));
+    let (pid, pidfd) = (child.pid, child.pidfd.as_fd());
+    let mut birth = Undo::default();
+    birth.with(move || end(pidfd));
+
+    if plan.namespaces.makes(Kind::User) {
+        idmap::write(
+            &procfs,
+            pid,
+            &plan.uid_mappings,
+            &plan.gid_mappings,
+            order.privileged,
+        )?;
+    }
+    if let Some((_, sources)) = &copied {
+        map_mounts(plan, sources, &procfs, pid)?;
+    }
+    if let Some(group) = &cgroup {
+        group.add(pid, target.is_some()).map_err(cgroup_error)?;
+    }
+    parent_end.go().at("let the container's process go on")?;
+    parent_end.expect(
+        |said| matches!(said, Said::Prepared),
+        "make the container's environment",
+    )?;
+    // With our privileges, which a user namespace would take from the child.
+    attributes::limits(&plan.process, &procfs, pid)?;
+    let state = state_document(order, Status::Creating, pid);
+    hooks::run("prestart", &plan.hooks.prestart, &state)?;
+    hooks::run("createRuntime", &plan.hooks.create_runtime, &state)?;
+    parent_end.go().at("let the container's process go on")?;
+    parent_end.expect(
+        |said| matches!(said, Said::Ready),
+        "prepare the container's program",
+    )?;
+    birth.forget();
+    undo.forget();
+    Ok(Born {
+        child,
+        channel: parent_end,
+        cgroup,
+        rootfs: host_root.path,
+    })
+}
+
+/// Ends a process that shall not live, and collects it. It is ours, so waiting cannot hang.
+fn end(pidfd: std::os::fd::BorrowedFd<'_>) {
+    let _ = process::signal(pidfd, 9);
+    let _ = process::wait(pidfd);
+}
+
+fn copy(order: &Order<'_>, root: &HostRoot) -> Result<(OwnedFd, Sources)> {
+    let tree =
+        mount::copy_tree_at(root.directory.as_fd(), true).at("copy the root filesystem's mount")?;
+    Ok((tree, Sources::open(&order.plan.mounts, &order.bundle.path)?))
+}
+
+fn map_mounts(plan: &Plan, sources: &Sources, procfs: &Procfs, pid: u32) -> Result<()> {
+    for (index, mount) in plan
+        .mounts
+        .iter()
+        .enumerate()
+        .filter(|(_, mount)| mount.id_map.is_some())
+    {
+        let map = mount.id_map.as_ref().filter(|map| !map.uids.is_empty());
+        let namespace = match map {
+            Some(map) => super::idmap_mount::namespace(procfs, &map.uids, &map.gids)?,
+            None => procfs
+                .namespace(pid, "user")
+                .at("open the user namespace")?,
+        };
+        sources.map_ids(index, mount, namespace.as_fd())?;
+    }
+    Ok(())
+}
+
+fn plan_cgroup(
+    order: &Order<'_>,
+    hierarchies: &dhow_cgroup::Host,
+) -> Result<Option<dhow_cgroup::Group>> {
+    let request = dhow_cgroup::Request {
+        id: &order.container.id,
+        path: order.plan.cgroups_path.as_deref(),
+        driver: order.driver,
+        rootless: !order.privileged,
+        annotations: &order.plan.annotations,
+    };
+    dhow_cgroup::Group::plan(hierarchies, &request)
+        .map(Some)
+        .map_err(cgroup_error)
+}
+
+/// A failure of the cgroup crate in this crate's words.
+#[must_use]
+pub fn cgroup_error(error: dhow_cgroup::Error) -> Error {
+    use crate::error::Kind;
+    use dhow_cgroup::ErrorKind;
+    let kind = match error.kind() {
+        ErrorKind::NotFound => Kind::NotFound,
+        ErrorKind::Conflict => Kind::Conflict,
+        ErrorKind::InvalidInput => Kind::InvalidInput,
+        ErrorKind::Permission => Kind::Permission,
+        ErrorKind::Unsupported => Kind::Unsupported,
+        ErrorKind::Kernel => Kind::Kernel,
+        ErrorKind::Internal => Kind::Internal,
+    };
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    Error::Cgroup(text, kind)
+}
+
+fn state_document(order: &Order<'_>, status: Status, pid: u32) -> State {
+    State {
+        oci_version: order.plan.oci_version.clone(),
+        id: order.container.id.clone(),
+        status: status.word().into(),
+        pid,
+        bundle: order.bundle.path.display().to_string(),
+        annotations: order.plan.annotations.clone(),
+    }
+}
+
+/// Clones the container's process: `None` in the child. One clone; two only to enter somebody
+/// else's user namespace first, because the new namespaces shall belong to that one.
+fn clone(
+    inherited: &Inherited<'_>,
+    cgroup: Option<&OwnedFd>,
+    parent: &Channel,
+    child: &Channel,
+) -> Result<Option<Child>> {
+    let flags = namespaces::at_clone(&inherited.order.plan.namespaces);
+    let step = "clone the container's process";
+    let into = cgroup.map(AsFd::as_fd);
+    if let Some(user) = inherited.opened.of(Kind::User) {
+        return clone_twice(inherited, user, flags, into, parent, child);
+    }
+    let joined = inherited.opened.of(Kind::Pid);
+    let own = joined
+        .map(|_| namespace::open(Path::new("/proc/self/ns/pid")))
+        .transpose()
+        .at(step)?;
+    if let Some(pid) = joined {
+        // Counts for children only, and is taken back for the hooks, which are children too.
+        namespace::join(pid.as_fd(), namespace::PID).at("join the pid namespace")?;
+    }
+    let cloned = process::clone(flags, into).at(step)?;
+    match (cloned, own) {
+        (Cloned::Child, _) => Ok(None),
+        (Cloned::Parent(child), own) => {
+            if let Some(own) = own {
+                namespace::join(own.as_fd(), namespace::PID)
+                    .at("return to our own pid namespace")?;
+            }
+            Ok(Some(child))
+        }
+    }
+}
+
+fn clone_twice(
+    inherited: &Inherited<'_>,
+    user: &OwnedFd,
+    flags: u64,
+    into: Option<std::os::fd::BorrowedFd<'_>>,
+    parent: &Channel,
+    child: &Channel,
+) -> Result<Option<Child>> {
+    let step = "clone the container's process";
+    let enter = || -> Result<Option<Child>> {
+        namespace::join(user.as_fd(), namespace::USER).at("join the user namespace")?;
+        if let Some(pid) = inherited.opened.of(Kind::Pid) {
+            namespace::join(pid.as_fd(), namespace::PID).at("join the pid namespace")?;
+        }
+        match process::clone(flags | process::CLONE_PARENT, None).at(step)? {
+            Cloned::Child => Ok(None),
+            Cloned::Parent(child) => Ok(Some(child)),
+        }
+    };
+    let first = match process::clone(0, into).at(step)? {
+        Cloned::Parent(first) => first,
+        Cloned::Child => match enter() {
+            Ok(None) => return Ok(None),
+            Ok(Some(second)) => {
+                let sent = child.moved(second.pidfd.as_fd());
+                process::exit(u8::from(sent.is_err()))
+            }
+            Err(error) => {
+                child.failed(&error);
+                process::exit(1)
+            }
+        },
+    };
+    let said = parent.expect(|said| matches!(said, Said::Moved(_)), step);
+    let _ = process::wait(first.pidfd.as_fd());
+    let Said::Moved(pidfd) = said? else {
+        return Err(Error::Birth(Failure {
+            step: step.into(),
+            text: "no process arrived".into(),
+            code: 0,
+        }));
+    };
+    let pid = process::number(pidfd.as_fd()).at(step)?;
+    Ok(Some(Child { pid, pidfd }))
+}
+
+/// Runs the child's part and leaves; never returns to the parent's frames.
+pub fn leave(channel: Channel, part: impl FnOnce(Channel) -> (Channel, Result<Infallible>)) -> ! {
+    let (channel, Err(error)) = part(channel);
+    channel.failed(&error);
+    process::exit(1)
+}
+
+/// What the child has from its parent.
+struct Inherited<'a> {
+    order: &'a Order<'a>,
+    procfs: &'a Procfs,
+    opened: &'a Opened,
+    host_root: &'a HostRoot,
+    cgroup: Option<&'a dhow_cgroup::Group>,
+    hierarchies: &'a dhow_cgroup::Host,
+}
+
+impl Inherited<'_> {
+    /// The child: from the clone to the execve. Comes back only with an error, and with the channel
+    /// on which to report it.
+    fn init(
+        &self,
+        copied: Option<(OwnedFd, Sources)>,
+        gate: Gate,
+        channel: Channel,
+    ) -> (Channel, Result<Infallible>) {
+        let program = match self.prepare(copied, &channel) {
+            Ok(program) => program,
+            Err(error) => return (channel, Err(error)),
+        };
+        // What waits at the gate holds its standard streams and the gate, nothing of the host.
+        let first = 3 + self.order.preserve;
+        let kept = match &gate {
+            Gate::Socket(socket) => vec![channel.as_fd(), socket.as_fd()],
+            Gate::Parent => vec![channel.as_fd()],
+        };
+        let ready = fd::close_all_but(first, &kept).at("close descriptors");
+        if let Err(error) = ready.and_then(|()| channel.ready().at("report to the runtime")) {
+            return (channel, Err(error));
+        }
+        let channel = match gate.wait(channel) {
+            Ok(channel) => channel,
+            // Nobody is left to tell.
+            Err(_) => process::exit(1),
+        };
+        let failed = self.execute(&program, &channel);
+        (channel, failed)
+    }
+
+    /// Steps 3 to 10: everything that may fail with the parent listening.
+    fn prepare(&self, copied: Option<(OwnedFd, Sources)>, channel: &Channel) -> Result<Program> {
+        let plan = self.order.plan;
+        if !channel.await_word().at("wait for the runtime")? {
+            process::exit(1);
+        }
+        // Ids of the new namespace exist only now that they are mapped; files made from here on
+        // belong to its root.
+        if plan.namespaces.separates(Kind::User) {
+            attributes::become_namespace_root()?;
+        }
+        console::new_session()?;
+        if self.order.keyring {
+            // Before anything of the container could ask for keys: they are the caller's otherwise.
+            attributes::optional_keyring(keyring::join_new_session(&format!(
+                "_ses.{}",
+                self.order.container.id
+            )))?;
+        }
+        self.opened.join()?;
+        // After the parent has put us into the cgroup: the namespace's root is where we are.
+        if plan.namespaces.makes(Kind::Cgroup) {
+            namespace::unshare(namespace::CGROUP).at("make a cgroup namespace")?;
+        }
+        if plan.namespaces.makes(Kind::Time) {
+            attributes::time_namespace(&plan.time_offsets, self.procfs)?;
+        }
+        // The device that will hide files is opened while the host's /dev is what is visible.
+        let null = if plan.masked_paths.is_empty() {
+            None
+        } else {
+            Some(masks::null_device()?)
+        };
+        let mut root = self.build(copied)?;
+        channel.prepared().at("report to the runtime")?;
+        if !channel.await_word().at("wait for the runtime's hooks")? {
+            process::exit(1);
+        }
+        // The host's tree is still visible, so that the hook's program is found where its path says.
+        hooks::run(
+            "createContainer",
+            &plan.hooks.create_container,
+            &self.own_state(Status::Creating),
+        )?;
+        self.enter(&mut root)?;
+        // After the pivot: the terminal must be one of the container's devpts.
+        let terminal = self.terminal(&root)?;
+        attributes::kernel_parameters(&plan.sysctl, self.procfs)?;
+        attributes::names(plan)?;
+        if let Some(null) = &null {
+            masks::mask(&root, &plan.masked_paths, null)?;
+        }
+        masks::make_readonly(&root, &plan.readonly_paths)?;
+        if plan.root.readonly {
+            attributes::readonly_root(&root)?;
+        }
+        if plan.root.propagation != (Propagation::Private, true) {
+            rootfs::set_propagation(root.as_fd(), plan.root.propagation)?;
+        }
+        become_process(plan, &root, self.procfs, terminal.as_ref())
+    }
+
+    /// Steps 5 and 6: the root with everything in it, still invisible to the rest of the host.
+    fn build(&self, copied: Option<(OwnedFd, Sources)>) -> Result<Rootfs> {
+        let plan = self.order.plan;
+        if !plan.namespaces.makes(Kind::Mount) {
+            return Rootfs::borrow(self.host_root);
+        }
+        // Copies are made before this namespace is cut off, so that what shall stay shared is.
+        let (tree, sources) = match copied {
+            Some((tree, sources)) => (Some(tree), sources),
+            None => (None, Sources::open(&plan.mounts, &self.order.bundle.path)?),
+        };
+        // Before the first mount: nothing that is mounted here may appear on the host.
+        mount::change_all(mount::Propagation::Slave).at("cut the mounts off from the host's")?;
+        let mut root = Rootfs::mount(self.host_root, tree)?;
+        let context = Context {
+            cgroup: self.cgroup,
+            hierarchies: Some(self.hierarchies),
+            cgroup_namespace: plan.namespaces.separates(Kind::Cgroup),
+        };
+        mounts::make(&mut root, &plan.mounts, sources, &context)?;
+        if plan.fill_dev {
+            devices::fill(&root, &plan.devices)?;
+        }
+        Ok(root)
+    }
+
+    fn enter(&self, root: &mut Rootfs) -> Result<()> {
+        let own = self.order.plan.namespaces.makes(Kind::Mount);
+        root.enter(if own {
+            self.order.entry
+        } else {
+            Entry::ChangeRoot
+        })
+    }
+
+    fn terminal(&self, root: &Rootfs) -> Result<Option<Console>> {
+        let Some(receiver) = &self.order.console else {
+            return Ok(None);
+        };
+        let process = &self.order.plan.process;
+        let console = Console::open(root.as_fd(), process.console_size, receiver.as_fd())?;
+        console.bind(root)?;
+        Ok(Some(console))
+    }
+
+    /// Step 13: what `start` set going.
+    fn execute(&self, program: &Program, channel: &Channel) -> Result<Infallible> {
+        let plan = self.order.plan;
+        hooks::run(
+            "startContainer",
+            &plan.hooks.start_container,
+            &self.own_state(Status::Created),
+        )?;
+        last_steps::execute(program, plan.seccomp.as_ref(), self.order.preserve, channel)
+    }
+
+    /// The state as hooks inside the container are told.
+    fn own_state(&self, status: Status) -> State {
+        state_document(self.order, status, std::process::id())
+    }
+}

@@ -1,0 +1,287 @@
+//! A container's state directory: reserving an id, the lock, loading, removing.
+//!
+//! ```text
+//! ROOT/ID/            0700; its lock (flock on the directory itself) dies with its holder
+//! ├── intent          names of outside effects, written before they are made
+//! ├── state.json      what was made; absent while it is being made
+//! ├── config.json     the bundle's document as it was at creation
+//! ├── seccomp         the compiled filter, for exec
+//! └── gate            the socket at which the program waits; gone once it runs
+//! ```
+
+use super::record::Record;
+use crate::error::{At, Error, Result};
+use crate::state::{Status, Verb};
+use dhow_sys::procfs::{ProcessStatus, Procfs};
+use dhow_sys::{Mode, OFlags, lock, path};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// An opened and locked container.
+#[derive(Debug)]
+pub struct Container {
+    /// Its id.
+    pub id: String,
+    /// The state directory's path, for messages and removal.
+    pub path: PathBuf,
+    directory: OwnedFd,
+}
+
+/// Checks that an id can be the name of a directory and nothing more.
+///
+/// # Errors
+/// [`Error::Usage`]
+pub fn check_id(id: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
+    let fits = !id.is_empty() && id.len() <= 255 && id.bytes().all(plain) && !id.starts_with('.');
+    if fits {
+        return Ok(());
+    }
+    let shown: String = id.chars().take(64).collect();
+    let rule = "use letters, digits and _ + - . (not at the start), at most 255";
+    Err(Error::Usage(format!(
+        "invalid container id {shown:?}: {rule}"
+    )))
+}
+
+impl Container {
+    /// Takes an id that is free.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a bad id, [`Error::Taken`], or the call that failed.
+    pub fn reserve(root: &Path, id: &str) -> Result<Self> {
+        check_id(id)?;
+        make_root(root)?;
+        let directory = root.join(id);
+        match std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+            .create(&directory)
+        {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::Taken(id.into()));
+            }
+            Err(error) => return Err(io("mkdir", &directory, &error)).at("reserve the id"),
+            Ok(()) => {}
+        }
+        Self::open_directory(directory, id)
+    }
+
+    /// Opens a container that exists, waiting for whoever else works on it.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`], [`Error::Usage`] for a bad id, or the call that failed.
+    pub fn open(root: &Path, id: &str) -> Result<Self> {
+        check_id(id)?;
+        Self::open_directory(root.join(id), id)
+    }
+
+    /// Opens a container only to look: without waiting for whoever works on it.
+    ///
+    /// # Errors
+    /// As [`Container::open`].
+    pub fn look(root: &Path, id: &str) -> Result<Self> {
+        check_id(id)?;
+        Self::open_unlocked(root.join(id), id)
+    }
+
+    fn open_directory(directory: PathBuf, id: &str) -> Result<Self> {
+        let opened = Self::open_unlocked(directory, id)?;
+        lock::exclusive(opened.directory()).at("lock the container")?;
+        // Whoever held the lock may have deleted it.
+        if !opened.path.exists() {
+            return Err(Error::NoContainer(id.into()));
+        }
+        Ok(opened)
+    }
+
+    fn open_unlocked(directory: PathBuf, id: &str) -> Result<Self> {
+        let step = "open the state directory";
+        let opened = match std::fs::File::open(&directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::NoContainer(id.into()));
+            }
+            Err(error) => return Err(io("open", &directory, &error)).at(step),
+            Ok(file) => OwnedFd::from(file),
+        };
+        Ok(Self {
+            id: id.into(),
+            path: directory,
+            directory: opened,
+        })
+    }
+
+    /// The state directory.
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Reads a file of the state directory; `None` when there is none.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match path::read_beneath(self.directory(), name, 32 << 20) {
+            Err(error) if error.code() == 2 => Ok(None),
+            result => result.map(Some).at("read the container's state"),
+        }
+    }
+
+    /// Writes a file of the state directory: first under another name, then renamed, so that it is
+    /// either whole or absent.
+    ///
+    /// # Errors
+    /// The call that failed, also when the disk is full.
+    pub fn write(&self, name: &str, data: &[u8]) -> Result<()> {
+        let step = "write the container's state";
+        let temporary = format!(".{name}");
+        let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY;
+        let file = path::open_beneath(
+            self.directory(),
+            Path::new(&temporary),
+            flags,
+            Mode::from_raw_mode(0o600),
+        )
+        .at(step)?;
+        let (from, to) = (self.path.join(&temporary), self.path.join(name));
+        let write = std::io::Write::write_all(&mut std::fs::File::from(file), data);
+        write.map_err(|error| io("write", &from, &error)).at(step)?;
+        std::fs::rename(&from, &to)
+            .map_err(|error| io("rename", &from, &error))
+            .at(step)
+    }
+
+    /// Notes the name of an effect outside this directory before it is made, so that
+    /// `delete --force` finds it even when we are killed in between.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn intend(&self, effects: &str) -> Result<()> {
+        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::WRONLY;
+        let step = "write the intent log";
+        let file = path::open_beneath(
+            self.directory(),
+            Path::new("intent"),
+            flags,
+            Mode::from_raw_mode(0o600),
+        )
+        .at(step)?;
+        dhow_sys::fd::write_once(file.as_fd(), effects.as_bytes()).at(step)
+    }
+
+    /// What was made of it; `None` while (or because) it was never finished.
+    ///
+    /// # Errors
+    /// [`Error::Document`] when the file is damaged.
+    pub fn record(&self) -> Result<Option<Record>> {
+        let Some(text) = self.read("state.json")? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| Error::Document {
+                path: self.path.join("state.json"),
+                reason: format!(
+                    "is damaged ({error}); `delete --force {}` cleans up",
+                    self.id
+                ),
+            })
+    }
+
+    /// What was made of it, when it was finished.
+    ///
+    /// # Errors
+    /// [`Error::State`] while it is being created.
+    pub fn finished(&self, verb: &'static str) -> Result<Record> {
+        let missing = || Error::State {
+            id: self.id.clone(),
+            verb,
+            status: Status::Creating.word(),
+        };
+        self.record()?.ok_or_else(missing)
+    }
+
+    /// The state that the kernel shows.
+    #[must_use]
+    pub fn status(&self, record: Option<&Record>) -> Status {
+        let Some(record) = record else {
+            return Status::Creating;
+        };
+        let Some(process) = record.process() else {
+            return Status::Stopped;
+        };
+        if process.before_exec && self.path.join("gate").exists() {
+            return Status::Created;
+        }
+        Status::Running
+    }
+
+    /// Fails unless the state table allows a verb.
+    ///
+    /// # Errors
+    /// [`Error::State`]
+    pub fn allow(&self, status: Status, verb: Verb, word: &'static str) -> Result<()> {
+        if status.allows(verb) {
+            return Ok(());
+        }
+        Err(Error::State {
+            id: self.id.clone(),
+            verb: word,
+            status: status.word(),
+        })
+    }
+
+    /// Removes the state directory; the id is free again.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn remove(&self) -> Result<()> {
+        match std::fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            result => result
+                .map_err(|error| io("rmdir", &self.path, &error))
+                .at("remove the state directory"),
+        }
+    }
+}
+
+/// Every container below a root, sorted by id; those that vanish meanwhile are left out.
+///
+/// # Errors
+/// The call that failed.
+pub fn ids(root: &Path) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(root) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io("open", root, &error)).at("list the containers"),
+        Ok(entries) => entries,
+    };
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let mut ids: Vec<String> = names.filter(|name| check_id(name).is_ok()).collect();
+    ids.sort();
+    Ok(ids)
+}
+
+fn make_root(root: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
+    builder
+        .create(root)
+        .map_err(|error| io("mkdir", root, &error))
+        .at("make the state root")
+}
+
+/// An error of the standard library's file functions as one of a call.
+pub fn io(call: &'static str, path: &Path, error: &std::io::Error) -> dhow_sys::Error {
+    dhow_sys::Error::new(
+        call,
+        path.display().to_string(),
+        error.raw_os_error().unwrap_or(0),
+    )
+}
+
+/// What the kernel says of a process, if it is the one that was recorded and has not ended.
+#[must_use]
+pub fn alive(procfs: &Procfs, pid: u32, start_time: u64) -> Option<ProcessStatus> {
+    let status = ProcessStatus::of(procfs, pid).ok()?;
+    (status.start_time == start_time && !status.ended()).then_some(status)
+}

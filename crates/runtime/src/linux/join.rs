@@ -1,0 +1,232 @@
+//! Another process inside a living container.
+//!
+//! ```text
+//!    exec (parent)                               child
+//!    1  clone, into the cgroup ─────────────▶    2  join all namespaces through the init's pidfd
+//!    3  cgroups, limits        ── Go ───────▶    4  session, terminal, identity, program
+//!       start                  ◀─ Ready ─────    .
+//!                              ── Start ────▶    5  filter, execve
+//! ```
+//!
+//! The namespaces are joined through the pidfd of the container's first process, whose identity was
+//! checked, so that no reuse of its number can lead elsewhere. This process cannot be traced or read
+//! from inside before its execve: it gave up being dumpable before it joined (CVE-2016-9962).
+
+use super::birth::{cgroup_error, leave};
+use super::console::{self, Console};
+use super::handshake::{Channel, Said};
+use super::last_steps;
+use super::process_attributes as attributes;
+use super::program::Program;
+use super::record::Record;
+use super::rootfs::Rootfs;
+use super::undo::Undo;
+use crate::error::{At, Error, Failure, Result};
+use crate::plan::Plan;
+use crate::plan::namespaces::Kind;
+use dhow_sys::process::{Child, Cloned};
+use dhow_sys::procfs::Procfs;
+use dhow_sys::{fd, keyring, namespace, process};
+use std::convert::Infallible;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// What shall run, and where.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// The container.
+    pub record: &'a Record,
+    /// Its plan, with the new process in the place of the first.
+    pub plan: &'a Plan,
+    /// Where the terminal's controlling side goes.
+    pub console: Option<OwnedFd>,
+    /// How many descriptors from 3 on the program inherits.
+    pub preserve: u32,
+}
+
+/// The parent: brings the process up to the point before its execve.
+///
+/// # Errors
+/// The step that failed; the process is gone again.
+pub fn join(order: &Order<'_>) -> Result<(Child, Channel)> {
+    let procfs = Procfs::open().at("open procfs")?;
+    let init = process::open(order.record.pid).at("hold the container's process")?;
+    if order.record.process().is_none() {
+        let id = order.record.id.clone();
+        return Err(Error::State {
+            id,
+            verb: "exec in",
+            status: "stopped",
+        });
+    }
+    let group = order.record.cgroup.as_ref();
+    let target = group
+        .map_or(Ok(None), dhow_cgroup::Group::clone_target)
+        .map_err(cgroup_error)?;
+    let (parent_end, child_end) = Channel::pair().at("make the handshake's channel")?;
+    let joining = Joining {
+        order,
+        procfs: &procfs,
+        init: init.as_fd(),
+    };
+    let Some(child) = joining.clone(target.as_ref().map(AsFd::as_fd), &parent_end, &child_end)?
+    else {
+        drop(parent_end);
+        leave(child_end, |channel| joining.run(channel));
+    };
+    drop(child_end);
+    let pidfd = child.pidfd.as_fd();
+    let mut undo = Undo::default();
+    undo.with(move || {
+        let _ = process::signal(pidfd, 9);
+        let _ = process::wait(pidfd);
+    });
+    if let Some(group) = group {
+        group
+            .add(child.pid, target.is_some())
+            .map_err(cgroup_error)?;
+    }
+    attributes::limits(&order.plan.process, &procfs, child.pid)?;
+    parent_end.go().at("let the process go on")?;
+    parent_end.expect(|said| matches!(said, Said::Ready), "prepare the program")?;
+    undo.forget();
+    Ok((child, parent_end))
+}
+
+struct Joining<'a> {
+    order: &'a Order<'a>,
+    procfs: &'a Procfs,
+    init: BorrowedFd<'a>,
+}
+
+impl Joining<'_> {
+    /// Clones the process that will be in the container's pid namespace: `None` in the child. When the
+    /// container has a user namespace only somebody inside it may enter the others, so a first
+    /// process enters all and clones the second as its sibling.
+    fn clone(
+        &self,
+        cgroup: Option<BorrowedFd<'_>>,
+        parent: &Channel,
+        child: &Channel,
+    ) -> Result<Option<Child>> {
+        let step = "clone the process";
+        let record = self.order.record;
+        if record.separates(Kind::User) {
+            return self.clone_twice(cgroup, parent, child);
+        }
+        let pid_namespace = record.separates(Kind::Pid);
+        let own = namespace::open(Path::new("/proc/self/ns/pid")).at(step)?;
+        if pid_namespace {
+            namespace::join(self.init, namespace::PID).at("join the pid namespace")?;
+        }
+        match process::clone(0, cgroup).at(step)? {
+            Cloned::Child => Ok(None),
+            Cloned::Parent(child) => {
+                if pid_namespace {
+                    namespace::join(own.as_fd(), namespace::PID)
+                        .at("return to our own pid namespace")?;
+                }
+                Ok(Some(child))
+            }
+        }
+    }
+
+    fn clone_twice(
+        &self,
+        cgroup: Option<BorrowedFd<'_>>,
+        parent: &Channel,
+        child: &Channel,
+    ) -> Result<Option<Child>> {
+        let step = "clone the process";
+        let first = match process::clone(0, cgroup).at(step)? {
+            Cloned::Parent(first) => first,
+            Cloned::Child => {
+                let second = self
+                    .enter(self.flags())
+                    .and_then(|()| process::clone(process::CLONE_PARENT, None).at(step));
+                match second {
+                    Ok(Cloned::Child) => return Ok(None),
+                    Ok(Cloned::Parent(second)) => {
+                        process::exit(u8::from(child.moved(second.pidfd.as_fd()).is_err()))
+                    }
+                    Err(error) => {
+                        child.failed(&error);
+                        process::exit(1)
+                    }
+                }
+            }
+        };
+        let said = parent.expect(|said| matches!(said, Said::Moved(_)), step);
+        let _ = process::wait(first.pidfd.as_fd());
+        let Said::Moved(pidfd) = said? else {
+            return Err(Error::Birth(Failure {
+                step: step.into(),
+                text: "no process arrived".into(),
+                code: 0,
+            }));
+        };
+        let pid = process::number(pidfd.as_fd()).at(step)?;
+        Ok(Some(Child { pid, pidfd }))
+    }
+
+    /// The kinds of namespaces that are not ours.
+    fn flags(&self) -> u64 {
+        Kind::ALL
+            .iter()
+            .filter(|kind| self.order.record.separates(**kind))
+            .map(|kind| kind.flag())
+            .sum()
+    }
+
+    fn enter(&self, flags: u64) -> Result<()> {
+        if flags == 0 {
+            return Ok(());
+        }
+        namespace::join(self.init, flags).at("join the container's namespaces")
+    }
+
+    fn run(&self, channel: Channel) -> (Channel, Result<Infallible>) {
+        let program = match self.prepare(&channel) {
+            Ok(program) => program,
+            Err(error) => return (channel, Err(error)),
+        };
+        let ready =
+            fd::close_all_but(3 + self.order.preserve, &[channel.as_fd()]).at("close descriptors");
+        if let Err(error) = ready.and_then(|()| channel.ready().at("report to the runtime")) {
+            return (channel, Err(error));
+        }
+        if !channel.await_word().unwrap_or(false) {
+            process::exit(1);
+        }
+        let filter = self.order.plan.seccomp.as_ref();
+        let failed = last_steps::execute(&program, filter, self.order.preserve, &channel);
+        (channel, failed)
+    }
+
+    fn prepare(&self, channel: &Channel) -> Result<Program> {
+        let plan = self.order.plan;
+        if !channel.await_word().at("wait for the runtime")? {
+            process::exit(1);
+        }
+        if self.order.record.separates(Kind::User) {
+            attributes::become_namespace_root()?;
+        } else {
+            self.enter(self.flags() & !namespace::PID)?;
+        }
+        console::new_session()?;
+        attributes::optional_keyring(keyring::join_new_session(&format!(
+            "_ses.{}",
+            self.order.record.id
+        )))?;
+        let root = Rootfs::inside()?;
+        let terminal = match &self.order.console {
+            Some(receiver) => Some(Console::open(
+                root.as_fd(),
+                plan.process.console_size,
+                receiver.as_fd(),
+            )?),
+            None => None,
+        };
+        last_steps::become_process(plan, &root, self.procfs, terminal.as_ref())
+    }
+}

@@ -1,0 +1,101 @@
+//! Hiding paths, and making paths read-only.
+//!
+//! A file is hidden under the null device, a directory under one empty read-only tmpfs that all
+//! hidden directories share. The null device is opened on the host before anything of the image is
+//! entered and verified: an image whose `/dev/null` is a link to something else changes nothing
+//! (CVE-2025-31133). A path that is not there needs no hiding; any other failure is fatal.
+
+use super::rootfs::Rootfs;
+use crate::error::{At, Result};
+use dhow_sys::mount::{self, Change, Filesystem, NODEV, NOEXEC, NOSUID, RDONLY};
+use dhow_sys::{FileType, OFlags, fd, tree};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// The host's null device, to be laid over files.
+///
+/// # Errors
+/// `open_tree`; ENODEV when the host's `/dev/null` is not the null device.
+pub fn null_device() -> Result<OwnedFd> {
+    let step = "open the null device";
+    let null = mount::copy_tree(Path::new("/dev/null"), false).at(step)?;
+    let stat = fd::stat(null.as_fd()).at(step)?;
+    let genuine = tree::file_type(&stat) == FileType::CharacterDevice
+        && tree::device_numbers(&stat) == (1, 3);
+    if genuine {
+        Ok(null)
+    } else {
+        Err(dhow_sys::Error::new(
+            "open_tree",
+            "/dev/null, which is not the null device on this host",
+            19,
+        ))
+        .at(step)
+    }
+}
+
+/// Hides every path that exists.
+///
+/// # Errors
+/// The call, with the path in the step.
+pub fn mask(root: &Rootfs, paths: &[String], null: &OwnedFd) -> Result<()> {
+    let mut empty = None;
+    for masked in paths {
+        let step = format!("mask {masked}");
+        let Some(target) = existing(root, masked).at(&step)? else {
+            continue;
+        };
+        let stat = fd::stat(target.as_fd()).at(&step)?;
+        let cover = if tree::file_type(&stat) == FileType::Directory {
+            let empty = match &empty {
+                Some(empty) => empty,
+                None => empty.insert(empty_directory().at("make an empty directory")?),
+            };
+            mount::copy_tree_at(empty.as_fd(), false).at(&step)?
+        } else {
+            mount::copy_tree_at(null.as_fd(), false).at(&step)?
+        };
+        mount::attach(cover.as_fd(), target.as_fd()).at(&step)?;
+    }
+    Ok(())
+}
+
+/// Makes every path that exists read-only, with the mounts below it.
+///
+/// # Errors
+/// The call, with the path in the step.
+pub fn make_readonly(root: &Rootfs, paths: &[String]) -> Result<()> {
+    for path in paths {
+        let step = format!("make {path} read-only");
+        let Some(target) = existing(root, path).at(&step)? else {
+            continue;
+        };
+        let copy = mount::copy_tree_at(target.as_fd(), true).at(&step)?;
+        mount::change(
+            copy.as_fd(),
+            Change {
+                set: RDONLY,
+                recursive: true,
+                ..Change::default()
+            },
+        )
+        .at(&step)?;
+        mount::attach(copy.as_fd(), target.as_fd()).at(&step)?;
+    }
+    Ok(())
+}
+
+fn existing(root: &Rootfs, path: &str) -> dhow_sys::Result<Option<OwnedFd>> {
+    match root.open(path, OFlags::PATH) {
+        // ENOTDIR: a component is a file, so the path cannot exist either.
+        Err(error) if matches!(error.code(), 2 | 20) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn empty_directory() -> dhow_sys::Result<OwnedFd> {
+    let tmpfs = Filesystem::open("tmpfs")?;
+    tmpfs.set("nr_inodes", "1")?;
+    tmpfs.set("mode", "555")?;
+    tmpfs.mount(RDONLY | NOSUID | NODEV | NOEXEC)
+}

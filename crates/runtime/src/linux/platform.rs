@@ -1,0 +1,75 @@
+//! What `main` needs of Linux.
+
+use super::lsm;
+use crate::cli::Usage;
+use crate::error::{At, Result};
+use crate::plan::Host;
+use crate::verbs::{self, Verb};
+use dhow_sys::{exe, fd, id, process};
+use std::path::PathBuf;
+
+/// The verbs that need the kernel.
+#[must_use]
+pub fn verbs() -> &'static [Verb] {
+    &[
+        (&verbs::create::USAGE, verbs::create::run),
+        (&verbs::delete::USAGE, verbs::delete::run),
+        (&verbs::exec::USAGE, verbs::exec::run),
+        (&verbs::features::USAGE, verbs::features::run),
+        (&verbs::kill::USAGE, verbs::kill::run),
+        (&verbs::list::USAGE, verbs::list::run),
+        (&verbs::ps::USAGE, verbs::ps::run),
+        (&verbs::run::USAGE, verbs::run::run),
+        (&verbs::start::USAGE, verbs::start::run),
+        (&verbs::state::USAGE, verbs::state::run),
+    ]
+}
+
+/// Where containers are remembered unless `--root` says otherwise.
+#[must_use]
+pub fn default_root() -> PathBuf {
+    let user = id::effective_user();
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|_| user != 0) {
+        Some(directory) => PathBuf::from(directory).join("dhow"),
+        None if user == 0 => PathBuf::from("/run/dhow"),
+        None => std::env::temp_dir().join(format!("dhow-{user}")),
+    }
+}
+
+/// What a plan has to know of this host.
+#[must_use]
+pub fn host() -> Host {
+    Host {
+        privileged: id::effective_user() == 0,
+        apparmor: lsm::apparmor_enabled(),
+        selinux: lsm::selinux_enabled(),
+        architecture: std::env::consts::ARCH,
+    }
+}
+
+/// Verbs after which a process of ours becomes one of a container.
+const ENTERING: [&str; 3] = ["create", "exec", "run"];
+
+/// Protects this process before a verb does anything: its binary from being written through a
+/// container, its memory and descriptors from being read, and the container from descriptors that
+/// the caller forgot to close.
+///
+/// # Errors
+/// The call that failed; without protection no container is entered.
+pub fn prepare(usage: &Usage) -> Result<()> {
+    if !ENTERING.contains(&usage.verb) {
+        return Ok(());
+    }
+    exe::protect().at("protect our own binary")?;
+    // An ordinary user's process must stay readable for it to write its own id map.
+    if id::effective_user() == 0 {
+        process::set_undumpable().at("protect this process")?;
+    }
+    fd::cloexec_from(3).at("mark inherited descriptors")
+}
+
+/// The caller's user and group id.
+#[must_use]
+pub fn ids() -> (u32, u32) {
+    (id::effective_user(), id::effective_group())
+}

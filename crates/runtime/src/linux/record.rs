@@ -1,0 +1,89 @@
+//! `state.json`: what was made of a bundle.
+
+use super::container::alive;
+use crate::plan::namespaces::Kind;
+use crate::spec::{Hook, State};
+use dhow_sys::procfs::{ProcessStatus, Procfs};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of this file that we write; older ones are read.
+pub const VERSION: u32 = 1;
+
+/// A finished container.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Version of this document.
+    pub version: u32,
+    /// The container's id.
+    pub id: String,
+    /// The specification's version in the bundle.
+    pub oci_version: String,
+    /// Absolute path of the bundle.
+    pub bundle: String,
+    /// Absolute path of the root filesystem.
+    pub rootfs: String,
+    /// When it was created, RFC 3339 in UTC.
+    pub created: String,
+    /// The name of the user who created it.
+    pub owner: String,
+    /// Process id of its first process in our pid namespace.
+    pub pid: u32,
+    /// That process's start, in clock ticks since boot.
+    pub start_time: u64,
+    /// The boot in which that was.
+    pub boot_id: String,
+    /// Its cgroup, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<dhow_cgroup::Group>,
+    /// The kinds of namespaces that are not ours.
+    pub namespaces: Vec<String>,
+    /// The bundle's annotations.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// Hooks to run after start.
+    #[serde(default)]
+    pub poststart: Vec<Hook>,
+    /// Hooks to run after deletion.
+    #[serde(default)]
+    pub poststop: Vec<Hook>,
+}
+
+impl Record {
+    /// What the kernel says of the container's process; `None` when it has ended.
+    #[must_use]
+    pub fn process(&self) -> Option<ProcessStatus> {
+        let procfs = Procfs::open_host().ok()?;
+        if boot_id(&procfs) != self.boot_id {
+            return None;
+        }
+        alive(&procfs, self.pid, self.start_time)
+    }
+
+    /// Whether a kind of namespace is not the host's.
+    #[must_use]
+    pub fn separates(&self, kind: Kind) -> bool {
+        self.namespaces.iter().any(|word| word == kind.word())
+    }
+
+    /// The state document in a given status.
+    #[must_use]
+    pub fn state(&self, status: &str) -> State {
+        State {
+            oci_version: self.oci_version.clone(),
+            id: self.id.clone(),
+            status: status.into(),
+            pid: if status == "stopped" { 0 } else { self.pid },
+            bundle: self.bundle.clone(),
+            annotations: self.annotations.clone(),
+        }
+    }
+}
+
+/// The id of this boot.
+#[must_use]
+pub fn boot_id(procfs: &Procfs) -> String {
+    let text = procfs.read("sys/kernel/random/boot_id").unwrap_or_default();
+    String::from_utf8_lossy(&text).trim().to_owned()
+}

@@ -1,0 +1,74 @@
+//! Removing a container, whatever state it is in and however far its creation came.
+
+use super::birth::cgroup_error;
+use super::container::Container;
+use super::record::Record;
+use crate::error::{Error, Result};
+use crate::hooks;
+use dhow_cgroup::Group;
+use dhow_sys::{fd, process};
+use std::os::fd::AsFd;
+
+/// How long the kernel may take to end a killed process before we say so, in milliseconds.
+const PATIENCE: u64 = 10_000;
+
+/// Ends what lives of it, removes its cgroup and its state directory, then runs the poststop hooks;
+/// returns what went wrong with those, which changes nothing any more.
+///
+/// # Errors
+/// The step that failed; calling it again goes on from there.
+pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
+    let record = match container.record() {
+        // Damaged beyond reading: the intent log still names what was made.
+        Err(_) if kill => None,
+        result => result?,
+    };
+    if kill && let Some(record) = &record {
+        end(record)?;
+    }
+    let stored = container.read("cgroup.json")?;
+    let group: Option<Group> = stored.and_then(|text| serde_json::from_slice(&text).ok());
+    let group = record
+        .as_ref()
+        .and_then(|record| record.cgroup.as_ref())
+        .or(group.as_ref());
+    if let Some(group) = group {
+        // Also what the program left behind: without a pid namespace its children outlive it.
+        group.kill().map_err(cgroup_error)?;
+        group.remove().map_err(cgroup_error)?;
+    }
+    container.remove()?;
+    let Some(record) = record else {
+        return Ok(Vec::new());
+    };
+    Ok(hooks::run_all(
+        "poststop",
+        &record.poststop,
+        &record.state("stopped"),
+    ))
+}
+
+/// Kills the container's process and waits for its end, by pidfd, without ever sleeping.
+fn end(record: &Record) -> Result<()> {
+    let Ok(pidfd) = process::open(record.pid) else {
+        return Ok(());
+    };
+    // The number may have come to mean another process; the descriptor now keeps it from changing.
+    if record.process().is_none() {
+        return Ok(());
+    }
+    let step = |source| Error::step("kill the container's process", source);
+    match process::signal(pidfd.as_fd(), 9) {
+        Err(error) if error.code() == 3 => return Ok(()),
+        result => result.map_err(step)?,
+    }
+    let ended = fd::poll(&[(pidfd.as_fd(), fd::Interest::Read)], Some(PATIENCE)).map_err(step)?;
+    if ended[0] {
+        return Ok(());
+    }
+    Err(step(dhow_sys::Error::new(
+        "poll",
+        format!("process {}, which does not end", record.pid),
+        110,
+    )))
+}

@@ -1,0 +1,176 @@
+//! The container's root: a private copy of the mount, and the move into it.
+
+use crate::error::{At, Error, Result};
+use crate::plan;
+use crate::plan::invalid::Invalid;
+use crate::plan::mounts::Propagation;
+use dhow_sys::{Mode, OFlags, mount, path, process};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The root filesystem's directory, opened on the host.
+#[derive(Debug)]
+pub struct HostRoot {
+    /// Absolute host path.
+    pub path: PathBuf,
+    /// The directory.
+    pub directory: OwnedFd,
+}
+
+impl HostRoot {
+    /// Opens the directory that `root.path` names.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming `root.path` when it is missing, a link, or no directory.
+    pub fn open(bundle: &Path, root: &plan::Root) -> Result<Self> {
+        let path = bundle.join(&root.path);
+        let refuse = |reason: &str| {
+            Error::Config(Invalid::new(
+                "root.path",
+                format!("{}: {reason}", path.display()),
+            ))
+        };
+        let kind = std::fs::symlink_metadata(&path).map_err(|error| {
+            let text = error.to_string();
+            refuse(
+                text.split(" (os error")
+                    .next()
+                    .unwrap_or("cannot be opened"),
+            )
+        })?;
+        if kind.is_symlink() {
+            return Err(refuse("is a symbolic link; name the directory itself"));
+        }
+        if !kind.is_dir() {
+            return Err(refuse("is not a directory"));
+        }
+        let directory = path::open_directory(&path).at("open the root filesystem")?;
+        Ok(Self { path, directory })
+    }
+}
+
+/// The container's root while it is being filled.
+#[derive(Debug)]
+pub struct Rootfs {
+    /// The root directory of the topmost mount at `/`.
+    top: OwnedFd,
+}
+
+impl Rootfs {
+    /// Copies the host's mount of the root directory and attaches the copy over `/`, in this mount
+    /// namespace only: `pivot_root` wants a mount, and nothing below may spread to the host. Over `/`,
+    /// because the directory's own path may lead through directories that the root user of a user
+    /// namespace cannot enter.
+    ///
+    /// # Errors
+    /// `open_tree`, `move_mount`, `mount_setattr`.
+    pub fn mount(host: &HostRoot, copied: Option<OwnedFd>) -> Result<Self> {
+        let step = "mount the root filesystem";
+        let tree = match copied {
+            Some(tree) => tree,
+            None => mount::copy_tree_at(host.directory.as_fd(), true).at(step)?,
+        };
+        // Private before it is attached: what is mounted inside must not appear on the host, whose
+        // mount this was copied from.
+        set_propagation(tree.as_fd(), (Propagation::Private, true))?;
+        let slash = path::open_directory(Path::new("/")).at(step)?;
+        mount::attach(tree.as_fd(), slash.as_fd()).at(step)?;
+        Ok(Self { top: tree })
+    }
+
+    /// Takes the host's directory as it is, for a container without a mount namespace of its own.
+    ///
+    /// # Errors
+    /// `fcntl`: EMFILE.
+    pub fn borrow(host: &HostRoot) -> Result<Self> {
+        let top =
+            path::reopen(host.directory.as_fd(), OFlags::PATH).at("open the root filesystem")?;
+        Ok(Self { top })
+    }
+
+    /// The root of the mount namespace that this process has joined.
+    ///
+    /// # Errors
+    /// `open`.
+    pub fn inside() -> Result<Self> {
+        path::open_directory(Path::new("/"))
+            .at("open the root")
+            .map(|top| Self { top })
+    }
+
+    /// The root directory.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.top.as_fd()
+    }
+
+    /// A filesystem was mounted over `/` itself: from here on that one is the root.
+    pub fn cover(&mut self, top: OwnedFd) {
+        self.top = top;
+    }
+
+    /// Opens something inside, links followed inside the root.
+    ///
+    /// # Errors
+    /// As [`path::open_in_root`].
+    pub fn open(&self, inside: &str, flags: OFlags) -> dhow_sys::Result<OwnedFd> {
+        path::open_in_root(self.as_fd(), Path::new(inside), flags, Mode::empty())
+    }
+
+    /// Makes it `/` and lets go of the host's tree.
+    ///
+    /// # Errors
+    /// `pivot_root` and the calls around it.
+    pub fn enter(&self, how: Entry) -> Result<()> {
+        let step = "pivot into the root filesystem";
+        process::change_directory(self.as_fd()).at(step)?;
+        match how {
+            Entry::Pivot => {
+                mount::pivot().at(step)?;
+                // The old root now lies on top of the working directory. Letting go of it does not
+                // reach the host: this namespace is a slave of the host's.
+                mount::detach_working_directory().at("let go of the host's tree")?;
+            }
+            Entry::Move => {
+                mount::move_over_root().at(step)?;
+                mount::change_root().at(step)?;
+            }
+            Entry::ChangeRoot => mount::change_root().at(step)?,
+        }
+        process::change_directory(self.as_fd()).at(step)
+    }
+}
+
+/// How the root becomes `/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// `pivot_root(2)`.
+    Pivot,
+    /// `MS_MOVE` and `chroot`, for hosts whose root is the initial ramfs (`--no-pivot`).
+    Move,
+    /// `chroot` only, for containers without a mount namespace of their own.
+    ChangeRoot,
+}
+
+/// The kernel's word for a propagation of the plan.
+#[must_use]
+pub fn propagation(propagation: Propagation) -> mount::Propagation {
+    match propagation {
+        Propagation::Private => mount::Propagation::Private,
+        Propagation::Slave => mount::Propagation::Slave,
+        Propagation::Shared => mount::Propagation::Shared,
+        Propagation::Unbindable => mount::Propagation::Unbindable,
+    }
+}
+
+/// Sets the propagation of `/`, once it is the container's.
+///
+/// # Errors
+/// `mount_setattr`.
+pub fn set_propagation(root: BorrowedFd<'_>, wanted: (Propagation, bool)) -> Result<()> {
+    let change = mount::Change {
+        propagation: Some(propagation(wanted.0)),
+        recursive: wanted.1,
+        ..mount::Change::default()
+    };
+    mount::change(root, change).at("set the propagation of the root")
+}

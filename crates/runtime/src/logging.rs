@@ -1,0 +1,50 @@
+//! Telling what went wrong: to people on standard error, to engines in the log file.
+//!
+//! Engines read the log as one JSON object per line, or lines of `key=value`, in the other runtimes'
+//! words: `level`, `msg`, `time`.
+
+use crate::cli::Global;
+use crate::error::Error;
+use std::io::Write;
+
+/// Writes one message to the log file, if there is one.
+pub fn note(global: &Global, level: &str, message: &str) {
+    let Some(path) = &global.log else { return };
+    let time = crate::clock::now();
+    let line = if global.json {
+        serde_json::json!({ "level": level, "msg": message, "time": time }).to_string()
+    } else {
+        format!("time={time:?} level={level} msg={message:?}")
+    };
+    // A log that cannot be written must not hide what happened: standard error has it too.
+    if let Ok(mut file) = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+    {
+        let _ = writeln!(file, "{line}");
+    }
+}
+
+/// Reports why a verb failed.
+pub fn failed(global: &Global, verb: &str, error: &Error) {
+    note(global, "error", &error.to_string());
+    let _ = writeln!(std::io::stderr(), "{}", layout(verb, error));
+}
+
+/// The error as people read it: what failed, in which step, because of what.
+#[must_use]
+pub fn layout(verb: &str, error: &Error) -> String {
+    match error {
+        Error::Step { step, source } => {
+            format!("error: {verb} failed\n  in step: {step}\n  caused by: {source}")
+        }
+        Error::Birth(failure) if !failure.step.is_empty() => {
+            format!(
+                "error: {verb} failed\n  in step: {}\n  caused by: {}",
+                failure.step, failure.text
+            )
+        }
+        other => format!("error: {other}"),
+    }
+}

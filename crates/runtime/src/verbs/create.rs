@@ -1,0 +1,308 @@
+//! `create`: everything but the execve.
+
+use crate::bundle::Bundle;
+use crate::cli::{Arguments, Flag, Global, Usage, switch, usage_error, value};
+use crate::error::{At, Error, Result};
+use crate::linux::birth::{self, Born, Order};
+use crate::linux::console;
+use crate::linux::container::{Container, check_id, io};
+use crate::linux::gate::Gate;
+use crate::linux::record::{Record, VERSION, boot_id};
+use crate::linux::rootfs::Entry;
+use crate::plan::Plan;
+use crate::{clock, logging, platform};
+use dhow_sys::procfs::{ProcessStatus, Procfs};
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// The flags that `create` and `run` share.
+pub const FLAGS: &[Flag] = &[
+    value(
+        "bundle",
+        Some('b'),
+        "DIR",
+        "the bundle [default: the working directory]",
+    ),
+    value(
+        "config",
+        Some('f'),
+        "FILE",
+        "another document than the bundle's config.json",
+    ),
+    value(
+        "console-socket",
+        None,
+        "SOCKET",
+        "where the terminal's controlling side is sent",
+    ),
+    value("pid-file", None, "FILE", "write the process id to FILE"),
+    switch(
+        "no-pivot",
+        None,
+        "move the root instead of pivoting (for an initial ramfs)",
+    ),
+    switch("no-new-keyring", None, "keep the caller's session keyring"),
+    value(
+        "preserve-fds",
+        None,
+        "N",
+        "pass N descriptors from 3 on to the program",
+    ),
+];
+
+/// The command line.
+pub const USAGE: Usage = Usage {
+    verb: "create",
+    arguments: "[OPTIONS] ID",
+    summary: "Create a container from a bundle, up to the start of its program",
+    flags: FLAGS,
+    verbatim_after: None,
+    example: "dhow-runtime create --bundle /srv/web --pid-file /run/web.pid web",
+};
+
+/// What both verbs read from their flags.
+#[derive(Debug)]
+pub struct Request {
+    /// The id.
+    pub id: String,
+    /// The bundle.
+    pub bundle: Bundle,
+    /// What it says.
+    pub plan: Plan,
+    /// Where to write the process id.
+    pub pid_file: Option<PathBuf>,
+    entry: Entry,
+    keyring: bool,
+    preserve: u32,
+    driver: dhow_cgroup::Driver,
+    privileged: bool,
+}
+
+impl Request {
+    /// Reads flags and bundle; nothing is made yet.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], [`Error::Document`], [`Error::Config`]
+    pub fn read(global: &Global, usage: &Usage, arguments: &Arguments) -> Result<Self> {
+        let id = arguments.id(usage)?.to_owned();
+        check_id(&id)?;
+        let directory = arguments.value("bundle").unwrap_or(".");
+        let bundle = Bundle::open(
+            Path::new(directory),
+            arguments.value("config").map(Path::new),
+        )?;
+        let mut host = platform::host();
+        if global.rootless == Some(true) {
+            host.privileged = false;
+        }
+        let plan = Plan::new(&bundle.spec, &host)?;
+        for warning in &plan.warnings {
+            logging::note(global, "warning", warning);
+        }
+        let preserve = preserved(arguments)?;
+        Ok(Self {
+            id,
+            bundle,
+            plan,
+            pid_file: arguments.value("pid-file").map(PathBuf::from),
+            entry: if arguments.is_on("no-pivot") {
+                Entry::Move
+            } else {
+                Entry::Pivot
+            },
+            keyring: !arguments.is_on("no-new-keyring"),
+            preserve,
+            driver: if global.systemd {
+                dhow_cgroup::Driver::Systemd
+            } else {
+                dhow_cgroup::Driver::Fs
+            },
+            privileged: host.privileged,
+        })
+    }
+
+    /// Makes the container and writes down what was made.
+    ///
+    /// # Errors
+    /// Whatever failed; nothing is left behind then.
+    pub fn make(
+        &self,
+        root: &Path,
+        console: Option<OwnedFd>,
+        waiting: Waiting,
+    ) -> Result<(Container, Born)> {
+        let container = Container::reserve(root, &self.id)?;
+        let made = self.fill(&container, console, waiting);
+        if made.is_err() {
+            // The id is ours, so nobody else has anything in there.
+            let _ = container.remove();
+        }
+        made.map(|born| (container, born))
+    }
+
+    fn fill(
+        &self,
+        container: &Container,
+        console: Option<OwnedFd>,
+        waiting: Waiting,
+    ) -> Result<Born> {
+        container.write("config.json", &self.bundle.document)?;
+        if let Some(filter) = &self.plan.seccomp {
+            container.write("seccomp", &filter.to_bytes())?;
+        }
+        let gate = match waiting {
+            Waiting::ForStart => Gate::make(container.directory())?,
+            Waiting::ForUs => Gate::Parent,
+        };
+        let order = Order {
+            bundle: &self.bundle,
+            plan: &self.plan,
+            container,
+            privileged: self.privileged,
+            driver: self.driver,
+            entry: self.entry,
+            keyring: self.keyring,
+            console,
+            preserve: self.preserve,
+        };
+        let mut born = birth::create(&order, gate)?;
+        let written = self.record(container, &mut born);
+        if written.is_err() {
+            let _ = dhow_sys::process::signal(std::os::fd::AsFd::as_fd(&born.child.pidfd), 9);
+            let _ = dhow_sys::process::wait(std::os::fd::AsFd::as_fd(&born.child.pidfd));
+            born.cgroup.as_ref().map(dhow_cgroup::Group::remove);
+        }
+        written.map(|()| born)
+    }
+
+    fn record(&self, container: &Container, born: &mut Born) -> Result<()> {
+        let procfs = Procfs::open_host().at("open procfs")?;
+        let status =
+            ProcessStatus::of(&procfs, born.child.pid).at("read the process's start time")?;
+        let namespaces = &self.plan.namespaces;
+        let kinds = namespaces
+            .new
+            .iter()
+            .chain(namespaces.join.iter().map(|(kind, _)| kind));
+        let record = Record {
+            version: VERSION,
+            id: self.id.clone(),
+            oci_version: self.plan.oci_version.clone(),
+            bundle: self.bundle.path.display().to_string(),
+            rootfs: born.rootfs.display().to_string(),
+            created: clock::now(),
+            owner: owner(),
+            pid: born.child.pid,
+            start_time: status.start_time,
+            boot_id: boot_id(&procfs),
+            cgroup: born.cgroup.take(),
+            namespaces: kinds.map(|kind| kind.word().to_owned()).collect(),
+            annotations: self.plan.annotations.clone(),
+            poststart: self.plan.hooks.poststart.clone(),
+            poststop: self.plan.hooks.poststop.clone(),
+        };
+        let text = serde_json::to_vec(&record).unwrap_or_default();
+        let written = container
+            .write("state.json", &text)
+            .and_then(|()| self.write_pid(born.child.pid));
+        born.cgroup = record.cgroup;
+        written
+    }
+
+    fn write_pid(&self, pid: u32) -> Result<()> {
+        write_pid_file(self.pid_file.as_deref(), pid)
+    }
+}
+
+/// Who opens the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// A later `start`.
+    ForStart,
+    /// This process.
+    ForUs,
+}
+
+/// Writes a process id, whole or not at all.
+///
+/// # Errors
+/// The call.
+pub fn write_pid_file(path: Option<&Path>, pid: u32) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let step = "write the pid file";
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}"));
+    std::fs::write(&temporary, pid.to_string())
+        .map_err(|error| io("write", &temporary, &error))
+        .at(step)?;
+    std::fs::rename(&temporary, path)
+        .map_err(|error| io("rename", path, &error))
+        .at(step)
+}
+
+/// How many descriptors to pass; each of them must be open, else one of ours could take its number.
+///
+/// # Errors
+/// [`Error::Usage`]
+pub fn preserved(arguments: &Arguments) -> Result<u32> {
+    let wanted = arguments.number("preserve-fds")?.unwrap_or(0);
+    let activated = std::env::var("LISTEN_FDS")
+        .ok()
+        .and_then(|count| count.parse::<u32>().ok())
+        .unwrap_or(0);
+    let count = wanted.max(activated);
+    for number in 3..3u32.saturating_add(count) {
+        let missing = || Error::Usage(format!("--preserve-fds: descriptor {number} is not open"));
+        let number = i32::try_from(number).map_err(|_| missing())?;
+        dhow_sys::fd::inherited(number)
+            .map(dhow_sys::fd::forget)
+            .map_err(|_| missing())?;
+    }
+    Ok(count)
+}
+
+/// The name of the user who calls, or the number.
+fn owner() -> String {
+    let id = dhow_sys::id::effective_user();
+    if id == 0 {
+        return "root".into();
+    }
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut entries = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let found = entries.find(|fields| fields.get(2).is_some_and(|field| field.parse() == Ok(id)));
+    found.map_or_else(|| id.to_string(), |fields| fields[0].to_owned())
+}
+
+/// Connects to the console socket, and checks that it is given exactly when it is needed.
+///
+/// # Errors
+/// [`Error::Usage`], or `connect`.
+pub fn console(usage: &Usage, arguments: &Arguments, terminal: bool) -> Result<Option<OwnedFd>> {
+    match (arguments.value("console-socket"), terminal) {
+        (Some(path), true) => console::receiver(Path::new(path)).map(Some),
+        (None, false) => Ok(None),
+        (None, true) => Err(usage_error(
+            usage,
+            "process.terminal is true: --console-socket says where it goes",
+        )),
+        (Some(_), false) => Err(usage_error(
+            usage,
+            "--console-socket is given, but process.terminal is false",
+        )),
+    }
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Whatever failed; nothing is left behind then.
+pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
+    let arguments = Arguments::read(&USAGE, arguments)?;
+    let request = Request::read(global, &USAGE, &arguments)?;
+    let console = console(&USAGE, &arguments, request.plan.process.terminal)?;
+    request.make(&global.root, console, Waiting::ForStart)?;
+    Ok(0)
+}

@@ -1,0 +1,160 @@
+//! `run`: create and start in one, and, in the foreground, stay until the end.
+
+use super::create::{self, Request, Waiting};
+use crate::cli::{Arguments, Flag, Global, Usage, switch, usage_error};
+use crate::error::{At, Error, Result};
+use crate::linux::container::Container;
+use crate::linux::foreground::{self, Terminal};
+use crate::linux::handshake::{Channel, Said};
+use crate::linux::{listener, removal};
+use crate::plan::seccomp;
+use crate::spec::State;
+use crate::{hooks, logging};
+use dhow_sys::{process, signal};
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+
+const SHARED: &[Flag] = create::FLAGS;
+const FLAGS: [Flag; 10] = [
+    SHARED[0],
+    SHARED[1],
+    SHARED[2],
+    SHARED[3],
+    SHARED[4],
+    SHARED[5],
+    SHARED[6],
+    switch("detach", Some('d'), "do not wait for the program's end"),
+    switch("keep", None, "keep the container after its end"),
+    switch(
+        "no-subreaper",
+        None,
+        "accepted: orphans are reaped by the container's own first process",
+    ),
+];
+
+/// The command line.
+pub const USAGE: Usage = Usage {
+    verb: "run",
+    arguments: "[OPTIONS] ID",
+    summary: "Create a container, start it, and wait for its end",
+    flags: &FLAGS,
+    verbatim_after: None,
+    example: "dhow-runtime run --bundle /srv/web web",
+};
+
+/// Runs the verb; the exit code is the program's.
+///
+/// # Errors
+/// Whatever failed; nothing is left behind then.
+pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
+    let arguments = Arguments::read(&USAGE, arguments)?;
+    let request = Request::read(global, &USAGE, &arguments)?;
+    let detach = arguments.is_on("detach");
+    let terminal = request.plan.process.terminal;
+    if detach && terminal && arguments.value("console-socket").is_none() {
+        return Err(usage_error(
+            &USAGE,
+            "a detached container with a terminal needs --console-socket",
+        ));
+    }
+    // Before there is a process: a signal that comes in between must not be lost, and a program
+    // that ends at once is still ours to wait for, by the pidfd that its clone gives.
+    if !detach {
+        signal::block(signal::ALL).at("block signals")?;
+    }
+    let own = terminal && !detach && arguments.value("console-socket").is_none();
+    let (console, mut relay) = if own {
+        let (mine, theirs) = dhow_sys::socket::pair().at("make a console socket")?;
+        (Some(theirs), Some(Terminal::new(mine)))
+    } else {
+        (create::console(&USAGE, &arguments, terminal)?, None)
+    };
+    let (container, born) = request.make(&global.root, console, Waiting::ForUs)?;
+    let started = start(global, &request, &born.channel, born.child.pid);
+    if let Err(error) = started {
+        let _ = process::signal(born.child.pidfd.as_fd(), 9);
+        let _ = process::wait(born.child.pidfd.as_fd());
+        removal::remove(&container, true)?;
+        return Err(error);
+    }
+    if detach {
+        return Ok(0);
+    }
+    let Container { id, .. } = &container;
+    let id = id.clone();
+    // While the program runs others must be able to work on the container.
+    drop(container);
+    if let Some(terminal) = &mut relay {
+        terminal.receive()?;
+    }
+    let exit = foreground::wait(&born.child, relay)?;
+    if !arguments.is_on("keep") {
+        finish(global, &id);
+    }
+    Ok(exit.code())
+}
+
+/// Says the word, and waits for the execve.
+fn start(global: &Global, request: &Request, channel: &Channel, pid: u32) -> Result<()> {
+    channel.start().at("start the program")?;
+    let state = |status: &str| State {
+        oci_version: request.plan.oci_version.clone(),
+        id: request.id.clone(),
+        status: status.into(),
+        pid,
+        bundle: request.bundle.path.display().to_string(),
+        annotations: request.plan.annotations.clone(),
+    };
+    await_execve(
+        channel,
+        request.plan.seccomp.as_ref(),
+        pid,
+        &state("created"),
+    )?;
+    for error in hooks::run_all(
+        "poststart",
+        &request.plan.hooks.poststart,
+        &state("running"),
+    ) {
+        logging::note(global, "warning", &error.to_string());
+    }
+    Ok(())
+}
+
+/// Listens until the program is executed; hands a filter's listener to its agent on the way.
+///
+/// # Errors
+/// What the container's process reports.
+pub fn await_execve(
+    channel: &Channel,
+    filter: Option<&seccomp::Program>,
+    pid: u32,
+    state: &State,
+) -> Result<()> {
+    loop {
+        match channel.hear().at("wait for the program to be executed")? {
+            Said::End => return Ok(()),
+            Said::Failed(failure) => return Err(Error::Birth(failure)),
+            Said::Listener(fd) => {
+                if let Some(agent) = filter.and_then(|filter| filter.listener.as_ref()) {
+                    listener::send(agent, &fd, pid, state)?;
+                }
+                channel.go().at("let the program go on")?;
+            }
+            Said::Prepared | Said::Ready | Said::Moved(_) => {}
+        }
+    }
+}
+
+/// Deletes the container after its end; somebody else may have done so already.
+fn finish(global: &Global, id: &str) {
+    let removed =
+        Container::open(&global.root, id).and_then(|container| removal::remove(&container, true));
+    match removed {
+        Ok(problems) => problems
+            .iter()
+            .for_each(|problem| logging::note(global, "warning", &problem.to_string())),
+        Err(Error::NoContainer(_)) => {}
+        Err(error) => logging::failed(global, "delete", &error),
+    }
+}
