@@ -1,7 +1,7 @@
 //! One test's life: a root of its own, the body, and proof that nothing is left.
 
 use crate::command::Output;
-use crate::view::{USER, View};
+use crate::view::{User, View};
 use crate::{Bundle, Cmd, Config, Container, Kind, leak::Snapshot, needs, processes};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -20,7 +20,7 @@ pub struct Test {
     kind: Kind,
     mark: String,
     root: PathBuf,
-    user: Cell<bool>,
+    user: Cell<Option<User>>,
     bundles: Cell<u32>,
     used: RefCell<BTreeSet<String>>,
 }
@@ -64,7 +64,7 @@ impl Test {
             kind,
             mark,
             root,
-            user: Cell::new(false),
+            user: Cell::new(None),
             bundles: Cell::new(0),
             used: RefCell::default(),
         };
@@ -108,16 +108,18 @@ impl Test {
         needs::report_skip(&self.name, reason);
     }
 
-    /// From here on everything is done by an ordinary user with subordinate ids (see [`View`]).
+    /// From here on everything is done by an ordinary user with subordinate ids (see [`User`]).
     ///
     /// # Panics
     /// When called after bundles were made.
-    pub fn become_user(&self) {
+    pub fn become_user(&self) -> User {
         assert_eq!(self.bundles.get(), 0, "become_user() comes before bundle()");
-        self.user.set(true);
+        let user = User::ordinary();
+        self.user.set(Some(user));
         for directory in ["state", "xdg"] {
-            chown(self.root.join(directory), Some(USER), Some(USER)).expect("chown");
+            chown(self.root.join(directory), Some(user.id), Some(user.id)).expect("chown");
         }
+        user
     }
 
     /// A new bundle with the base config (its rootless form after [`become_user`](Self::become_user)).
@@ -126,9 +128,9 @@ impl Test {
         let number = self.bundles.get();
         self.bundles.set(number + 1);
         let bundle = Bundle::new(self.root.join(format!("bundle{number}")), &self.mark);
-        if self.user.get() {
-            bundle.edit(|config| config.rootless(USER));
-            bundle.give_to(USER);
+        if let Some(user) = self.user.get() {
+            bundle.edit(|config| config.rootless(user.id));
+            bundle.give_to(user.id);
         }
         bundle
     }
@@ -194,16 +196,16 @@ impl Test {
     fn program_after(&self, wrapper: Vec<OsString>) -> Cmd {
         let out = self.root.join("out");
         let mut view = View::for_runtime(self.kind, &out);
-        if self.user.get() {
-            view = view.as_user(&out);
+        if let Some(user) = self.user.get() {
+            view = view.as_user(user, &out);
         }
         let mut words = wrapper;
         words.extend(view.prefix(&out));
         words.push(self.kind.program().expect("checked before the test").into());
         let command = Cmd::new(&out, &self.mark, &words).of(self.kind);
         match self.user.get() {
-            true => command.env("XDG_RUNTIME_DIR", self.root.join("xdg")),
-            false => command,
+            Some(_) => command.env("XDG_RUNTIME_DIR", self.root.join("xdg")),
+            None => command,
         }
     }
 

@@ -13,10 +13,60 @@ use std::path::{Path, PathBuf};
 const SCRIPT: &str = include_str!("rig/view.sh");
 
 /// The user of the rootless tests: uid and gid. Chosen high so that no host has it.
-pub const USER: u32 = 51_500;
+const USER: u32 = 51_500;
 
 /// The first of the test user's 65,536 subordinate ids.
-pub const SUBORDINATE: u32 = 515_000_000;
+const SUBORDINATE: u32 = 515_000_000;
+
+/// An ordinary user.
+#[derive(Clone, Copy, Debug)]
+pub struct User {
+    /// Uid and gid.
+    pub id: u32,
+    /// The first of its subordinate ids, uids and gids alike.
+    pub subordinate: u32,
+    /// Whether it exists only in a [`View`]; else it is whoever runs the tests.
+    is_made: bool,
+}
+
+impl User {
+    /// The user for rootless tests: ourselves, or when we are root one that only a view shows.
+    ///
+    /// # Panics
+    /// When we are an ordinary user without a range in `/etc/subuid`.
+    #[must_use]
+    pub fn ordinary() -> Self {
+        let id = rustix::process::geteuid().as_raw();
+        if id == 0 {
+            return Self {
+                id: USER,
+                subordinate: SUBORDINATE,
+                is_made: true,
+            };
+        }
+        Self {
+            id,
+            subordinate: range_of(id).expect("/etc/subuid has a range for us"),
+            is_made: false,
+        }
+    }
+}
+
+/// The first subordinate id of a user, by name or number (subuid(5)).
+fn range_of(id: u32) -> Option<u32> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let number = id.to_string();
+    let name = passwd.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        (fields.get(2) == Some(&number.as_str())).then(|| fields[0].to_owned())
+    })?;
+    let ranges = fs::read_to_string("/etc/subuid").ok()?;
+    ranges.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        let is_ours = fields[0] == name || fields[0] == number;
+        is_ours.then(|| fields.get(1)?.parse().ok()).flatten()
+    })
+}
 
 /// What a command sees instead of the host's own files, and as whom it runs.
 #[derive(Clone, Debug, Default)]
@@ -40,9 +90,12 @@ impl View {
         view
     }
 
-    /// The same, run by the ordinary test user.
+    /// The same, run by this user.
     #[must_use]
-    pub fn as_user(mut self, directory: &Path) -> Self {
+    pub fn as_user(mut self, user: User, directory: &Path) -> Self {
+        if !user.is_made {
+            return self;
+        }
         let account = format!("dhowtest:x:{USER}:{USER}:dhow test user:/:/bin/sh\n");
         let group = format!("dhowtest:x:{USER}:\n");
         let range = format!("dhowtest:{SUBORDINATE}:65536\n");

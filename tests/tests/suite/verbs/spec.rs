@@ -1,6 +1,5 @@
 //! `spec`: a template that runs.
 
-use dhow_tests::view::USER;
 use dhow_tests::{Bundle, Config, Kind, Test, for_each_runtime, needs, schema};
 use serde_json::json;
 use std::fs;
@@ -35,9 +34,9 @@ fn the_template_runs(test: &Test) {
     assert!(output.code_is(5).stdout().contains('0'));
 }
 
-fn the_rootless_template_runs(test: &Test) {
-    needs!(test, root, userns);
-    test.become_user();
+fn the_rootless_template_runs_for_an_ordinary_user(test: &Test) {
+    needs!(test, userns);
+    let user = test.become_user();
     let bundle = test.bundle();
     fs::remove_file(bundle.path().join("config.json")).expect("remove");
     test.runtime()
@@ -48,7 +47,7 @@ fn the_rootless_template_runs(test: &Test) {
     bundle.edit(|config| {
         // crun maps at run time what its template leaves out.
         if !test.is(Kind::Crun) {
-            assert_eq!(config["linux"]["uidMappings"][0]["hostID"], USER);
+            assert_eq!(config["linux"]["uidMappings"][0]["hostID"], user.id);
         }
         config["process"]["terminal"] = json!(false);
     });
@@ -82,7 +81,7 @@ fn never_overwrites(test: &Test) {
 for_each_runtime!(
     follows_the_schema,
     the_template_runs,
-    the_rootless_template_runs,
+    the_rootless_template_runs_for_an_ordinary_user,
     takes_a_bundle_elsewhere,
     never_overwrites,
 );

@@ -1,30 +1,29 @@
-//! As an ordinary user: maps of one id by the kernel alone, ranges by newuidmap and newgidmap.
+//! As an ordinary user (root plays one, an ordinary user is one): maps of one id by the kernel alone, ranges by newuidmap and newgidmap.
 
-use dhow_tests::view::{SUBORDINATE, USER};
 use dhow_tests::{Kind, Test, for_each_runtime, for_runtimes, needs};
 use serde_json::json;
 
 fn one_id_needs_no_helper(test: &Test) {
-    needs!(test, root, userns);
-    test.become_user();
+    needs!(test, userns);
+    let user = test.become_user();
     let report = test.probe(&test.bundle());
     let map: Vec<_> = report["uidMap"]
         .as_str()
         .expect("text")
         .split_whitespace()
         .collect();
-    assert_eq!(map, ["0", &USER.to_string(), "1"]);
+    assert_eq!(map, ["0", &user.id.to_string(), "1"]);
     assert_eq!(report["uid"][0], 0);
     assert_eq!(report["setgroups"], "deny");
 }
 
 fn ranges_come_from_subuid(test: &Test) {
-    needs!(test, root, userns, subid_tools);
-    test.become_user();
+    needs!(test, userns, subid_tools);
+    let user = test.become_user();
     let bundle = test.bundle_with(|config| {
         let map = json!([
-            {"containerID": 0, "hostID": USER, "size": 1},
-            {"containerID": 1, "hostID": SUBORDINATE, "size": 65_536}
+            {"containerID": 0, "hostID": user.id, "size": 1},
+            {"containerID": 1, "hostID": user.subordinate, "size": 65_536}
         ]);
         config["linux"]["uidMappings"] = map.clone();
         config["linux"]["gidMappings"] = map;
@@ -40,7 +39,7 @@ fn ranges_come_from_subuid(test: &Test) {
         .expect("text")
         .split_whitespace()
         .collect();
-    let (user, subordinate) = (USER.to_string(), SUBORDINATE.to_string());
+    let (user, subordinate) = (user.id.to_string(), user.subordinate.to_string());
     assert_eq!(map, ["0", &user, "1", "1", &subordinate, "65536"]);
     assert_eq!(report["uid"][0], 1000);
     if !test.is(Kind::Runc) {
@@ -49,11 +48,11 @@ fn ranges_come_from_subuid(test: &Test) {
 }
 
 fn ranges_of_others_are_refused(test: &Test) {
-    needs!(test, root, userns, subid_tools);
-    test.become_user();
+    needs!(test, userns, subid_tools);
+    let user = test.become_user();
     let output = test.run_with(|config| {
         config["linux"]["uidMappings"] = json!([
-            {"containerID": 0, "hostID": USER, "size": 1},
+            {"containerID": 0, "hostID": user.id, "size": 1},
             {"containerID": 1, "hostID": 1, "size": 1000}
         ]);
     });
@@ -61,8 +60,8 @@ fn ranges_of_others_are_refused(test: &Test) {
 }
 
 fn exec_and_delete_work(test: &Test) {
-    needs!(test, root, userns);
-    test.become_user();
+    needs!(test, userns);
+    let _ = test.become_user();
     let container = test.sleeper("a");
     let report = container.exec(&["probe"]).ok().json();
     assert_eq!(report["uid"][0], 0);
@@ -70,8 +69,8 @@ fn exec_and_delete_work(test: &Test) {
 }
 
 fn hooks_and_masks_work(test: &Test) {
-    needs!(test, root, userns);
-    test.become_user();
+    needs!(test, userns);
+    let _ = test.become_user();
     let bundle = test.bundle();
     let made = bundle.path().join("hook-made");
     bundle.edit(|config| {
@@ -89,8 +88,8 @@ fn hooks_and_masks_work(test: &Test) {
 
 /// Without a user namespace an ordinary user can do nothing of this.
 fn without_a_user_namespace_it_is_refused(test: &Test) {
-    needs!(test, root, userns);
-    test.become_user();
+    needs!(test, userns);
+    let _ = test.become_user();
     let bundle = test.bundle_with(|config| {
         config.drop_namespace("user");
         let linux = config["linux"].as_object_mut().expect("an object");
