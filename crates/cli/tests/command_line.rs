@@ -13,7 +13,7 @@ struct Own(PathBuf);
 impl Own {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("dhow-cli-{name}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
+        std::fs::create_dir(&path).expect("a directory of our own");
         Self(path)
     }
 
@@ -29,7 +29,7 @@ impl Own {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        self.dhow(arguments).output().unwrap()
+        self.dhow(arguments).output().expect("dhow starts")
     }
 }
 
@@ -40,7 +40,7 @@ impl Drop for Own {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    String::from_utf8(bytes.to_vec()).expect("text")
 }
 
 #[test]
