@@ -110,10 +110,13 @@ fn make(hierarchy: &Hierarchy) -> std::result::Result<Made, dhow_sys::Error> {
 
 fn make_parents(hierarchy: &Hierarchy) -> std::result::Result<(), dhow_sys::Error> {
     let (root, path) = (hierarchy.root()?, hierarchy.relative());
+    let mut made = 0;
     for (end, _) in path.match_indices('/') {
         match cgroupfs::make_group(root, &path[..end]) {
+            // Mostly known from the plan; more when a neighbour has removed its own since.
             Ok(()) => {
-                hierarchy.parents_made.fetch_add(1, Ordering::Relaxed);
+                made += 1;
+                hierarchy.parents_made.fetch_max(made, Ordering::Relaxed);
             }
             Err(error) if error.code() == EEXIST => {}
             Err(error) => return Err(error),
@@ -201,12 +204,20 @@ fn write_inherited(hierarchy: &Hierarchy, group: &str, file: &str, value: &str) 
         })
 }
 
-/// Passes controllers down from the root to the group: with `all`, every controller that there is, else
+/// Controllers that a container gets even when no limit needs them: for its statistics, and for the groups
+/// that it makes itself.
+const USUAL: [&str; 6] = ["cpu", "cpuset", "io", "memory", "pids", "hugetlb"];
+
+/// Passes controllers down from the root to the group: with `all`, the usual ones that there are too, else
 /// only the needed ones. Usually nothing is left to do, and one read tells.
 fn enable(unified: &Hierarchy, all: bool, needed: &[&str]) -> Result<()> {
     let wanted: Vec<String> = if all {
         let text = unified.read_at("cgroup.controllers").unwrap_or_default();
-        text.split_whitespace().map(str::to_owned).collect()
+        let wanted = |name: &&str| USUAL.contains(name) || needed.contains(name);
+        text.split_whitespace()
+            .filter(wanted)
+            .map(str::to_owned)
+            .collect()
     } else {
         needed
             .iter()

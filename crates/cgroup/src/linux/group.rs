@@ -5,9 +5,10 @@ use super::host::{Found, Host};
 use super::layout::Version;
 use crate::resources::Resources;
 use crate::{Error, Result};
+use dhow_sys::{Mode, OFlags, path};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -81,7 +82,7 @@ impl Group {
                 let (absolute, name) = checked(path.unwrap_or(&default))?;
                 let planned = host.found.iter().map(|found| {
                     let base = if absolute { "" } else { base(host, found) };
-                    hierarchy(found, &join(base, &name))
+                    hierarchy(found, base, &join(base, &name))
                 });
                 (planned.collect(), None)
             }
@@ -90,7 +91,7 @@ impl Group {
                 (
                     host.found
                         .iter()
-                        .map(|found| hierarchy(found, &path))
+                        .map(|found| hierarchy(found, &path, &path))
                         .collect(),
                     Some(unit),
                 )
@@ -221,13 +222,26 @@ impl Group {
     }
 }
 
-fn hierarchy(found: &Found, path: &str) -> Hierarchy {
+/// How many of a path's parents are missing: they will be made for this group, and must be known before
+/// they are, so that they are removed even after a crash in between.
+fn missing_parents(found: &Found, base: &str, path: &str) -> usize {
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let parents = path.rmatch_indices('/').map(|(end, _)| &path[..end]);
+    let missing = parents.take_while(|parent| {
+        parent.len() > base.len()
+            && path::open_beneath(found.root.as_fd(), Path::new(parent), flags, Mode::empty())
+                .is_err()
+    });
+    missing.count()
+}
+
+fn hierarchy(found: &Found, base: &str, path: &str) -> Hierarchy {
     Hierarchy {
         version: found.version,
         controllers: found.controllers.clone(),
         mount: found.mount.clone(),
         directory: found.mount.join(path),
-        parents_made: AtomicUsize::new(0),
+        parents_made: AtomicUsize::new(missing_parents(found, base, path)),
         absent: AtomicBool::new(false),
         root: OnceLock::from(found.root.clone()),
     }

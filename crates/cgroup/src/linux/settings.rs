@@ -90,9 +90,12 @@ pub(crate) fn settings(resources: &Resources, locate: &impl Locate) -> Result<Ve
             None => place(locate, "blkio", |_| Ok(v1::block_io(block)))?,
         });
     }
-    list.extend(place(locate, "hugetlb", |version| {
-        Ok(hugepages(resources, version))
-    })?);
+    // Where nothing is asked, the host is not asked either.
+    if !resources.hugepage_limits.is_empty() {
+        list.extend(place(locate, "hugetlb", |version| {
+            Ok(hugepages(resources, version))
+        })?);
+    }
     if let Some(network) = &resources.network {
         list.extend(place(locate, "net_cls", |_| {
             Ok(v1::network_class(network))
@@ -101,9 +104,11 @@ pub(crate) fn settings(resources: &Resources, locate: &impl Locate) -> Result<Ve
             Ok(v1::network_priorities(network))
         })?);
     }
-    list.extend(place(locate, "rdma", |version| {
-        Ok(rdma(resources, version))
-    })?);
+    if !resources.rdma.is_empty() {
+        list.extend(place(locate, "rdma", |version| {
+            Ok(rdma(resources, version))
+        })?);
+    }
     // Last: raw values have the last word over the converted ones.
     list.extend(v2::unified(&resources.unified, locate)?);
     Ok(list)

@@ -8,6 +8,7 @@
 mod devices;
 mod groups;
 mod rootless;
+mod systemd;
 
 use dhow_cgroup::{Driver, Group, Host, Request, Resources};
 use std::collections::BTreeMap;

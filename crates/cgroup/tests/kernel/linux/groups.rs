@@ -136,12 +136,13 @@ fn a_state_file_is_enough_to_kill_and_remove() {
     else {
         return;
     };
+    // Written down before anything exists, as an intent: it must be enough after a crash at any point.
+    let text = serde_json::to_string(&test.group).unwrap();
     test.create("{}");
     let mut child = waiting_shell("sleep 1000 & sleep 1000 & wait");
     test.group.add(child.id(), false).unwrap();
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     eventually("three processes", || test.group.pids().unwrap().len() == 3);
-    let text = serde_json::to_string(&test.group).unwrap();
     let again: Group = serde_json::from_str(&text).unwrap();
     again.kill().unwrap();
     again.remove().unwrap();
@@ -251,10 +252,6 @@ fn an_impossible_limit_names_itself_and_leaves_nothing() {
         (
             r#"{"unified":{"memory.no_such_file":"1"}}"#,
             "linux.resources.unified.memory.no_such_file: ",
-        ),
-        (
-            r#"{"hugepageLimits":[{"pageSize":"3MB","limit":1}]}"#,
-            "linux.resources.hugepageLimits[0].limit: ",
         ),
         (
             r#"{"rdma":{"no_such_device":{"hcaHandles":1}}}"#,
@@ -369,4 +366,62 @@ fn neighbours_do_not_disturb_each_other() {
             .directories()
             .all(|directory| !directory.parent().unwrap().exists())
     );
+}
+
+#[test]
+fn raw_values_go_to_the_unified_hierarchy_only() {
+    let Some(test) = Fixture::new("raw") else {
+        return;
+    };
+    let wanted = resources(r#"{"unified":{"pids.max":"77","memory.high":"1000001536"}}"#);
+    if test.host.is_v2_only() {
+        test.group.create(&wanted).unwrap();
+        assert_eq!(test.read("pids", "", "pids.max").unwrap(), "77");
+        // The kernel rounds to pages.
+        assert_eq!(
+            test.read("memory", "", "memory.high").unwrap(),
+            "1000001536"
+        );
+    } else {
+        let error = test.group.create(&wanted).expect_err("v1 controllers");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("linux.resources.unified.memory.high: the controller"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn huge_pages_are_limited_where_their_controller_is() {
+    let Some(test) = Fixture::new("huge") else {
+        return;
+    };
+    let Some((directory, unified)) = test.directory("hugetlb") else {
+        println!("skipped: no hugetlb controller");
+        return;
+    };
+    let switch = directory.parent().unwrap().join("cgroup.subtree_control");
+    let before = std::fs::read_to_string(&switch).unwrap_or_default();
+    test.create(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#);
+    let found = test.read("hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max");
+    assert_eq!(found.unwrap(), "4194304");
+    // No such size: the error names the property, and the kernel the file.
+    let error = test
+        .group
+        .apply(&resources(
+            r#"{"hugepageLimits":[{"pageSize":"3MB","limit":1}]}"#,
+        ))
+        .expect_err("no such page size");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("linux.resources.hugepageLimits[0].limit: "),
+        "{text}"
+    );
+    test.group.remove().unwrap();
+    if unified && !before.contains("hugetlb") {
+        std::fs::write(switch, "-hugetlb").unwrap();
+    }
 }

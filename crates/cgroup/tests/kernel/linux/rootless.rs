@@ -1,6 +1,6 @@
 //! What somebody without rights on the host gets: no group, or a clear refusal.
 
-use super::{is_root, plan, resources};
+use super::{is_root, plan, resources, run_inside};
 use dhow_cgroup::{ErrorKind, Group, Host, Resources};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -79,4 +79,34 @@ fn rootless_with_limits() {
         .expect_err("a path");
     assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
     assert!(error.to_string().contains("dhow-test-nobody"), "{error}");
+}
+
+/// Run this one as an ordinary user in a delegated scope: `systemd-run --user --scope -p Delegate=yes`.
+#[test]
+fn a_delegated_group_is_used() {
+    if is_root() {
+        println!("skipped: needs an ordinary user");
+        return;
+    }
+    let group = plan(&Host::detect().unwrap(), "", true);
+    let limits = resources(r#"{"pids":{"limit":20},"devices":[{"allow":false,"access":"rwm"}]}"#);
+    match group.create(&limits) {
+        Err(error) if error.kind() == ErrorKind::Permission => {
+            println!("skipped: no group is delegated to this user");
+            return;
+        }
+        result => result.unwrap(),
+    }
+    let directory = group.directories().next().unwrap().to_owned();
+    let output = run_inside(&group, "cat /proc/self/cgroup");
+    let result = std::fs::read_to_string(directory.join("pids.max"));
+    group.kill().unwrap();
+    group.remove().unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .ends_with("/dhow-test")
+    );
+    assert_eq!(result.unwrap().trim(), "20");
+    assert!(!directory.exists());
 }
