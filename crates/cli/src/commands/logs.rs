@@ -4,7 +4,7 @@ use crate::arguments::Global;
 use crate::error::Error;
 use crate::output::time::moment;
 use dhow_engine::{LogLine, LogOptions, Moment, Stream};
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 use std::ops::ControlFlow;
 
 /// Flags of `dhow logs`.
@@ -59,39 +59,64 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         since: arguments.since,
         until: arguments.until,
     };
-    let mut failed = None;
-    engine.logs(
-        &arguments.container,
-        &options,
-        &mut |line| match write(line, arguments.timestamps) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        },
-    )?;
-    match failed {
+    let mut copy = Copy {
+        out: BufWriter::with_capacity(BUFFER, std::io::stdout().lock()),
+        timestamps: arguments.timestamps,
+        at_once: arguments.follow,
+    };
+    let mut result = Ok(());
+    engine.logs(&arguments.container, &options, &mut |line| {
+        result = copy.write(line);
+        if result.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    match result.and_then(|()| copy.out.flush()) {
         // `dhow logs web | head` has what it wants.
-        Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
         _ => Ok(0),
     }
 }
 
-fn write(line: LogLine<'_>, timestamps: bool) -> std::io::Result<()> {
-    let mut bytes = Vec::new();
-    if timestamps && line.line_start {
-        bytes.extend_from_slice(line.time.as_bytes());
-        bytes.push(b' ');
-    }
-    bytes.extend_from_slice(line.bytes);
-    match line.stream {
-        Stream::Stdout => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(&bytes)?;
-            out.flush()
+/// How much of a finished log is gathered for one write, in bytes.
+const BUFFER: usize = 64 * 1024;
+
+/// Where the log goes.
+struct Copy {
+    out: BufWriter<StdoutLock<'static>>,
+    timestamps: bool,
+    /// Whether each line must be seen when it comes, because more may come much later.
+    at_once: bool,
+}
+
+impl Copy {
+    fn write(&mut self, line: LogLine<'_>) -> std::io::Result<()> {
+        let time = if self.timestamps && line.line_start {
+            line.time
+        } else {
+            ""
+        };
+        let space = if time.is_empty() { "" } else { " " };
+        match line.stream {
+            Stream::Stdout => {
+                write!(self.out, "{time}{space}")?;
+                self.out.write_all(line.bytes)?;
+                if self.at_once {
+                    self.out.flush()
+                } else {
+                    Ok(())
+                }
+            }
+            Stream::Stderr => {
+                // On one terminal, the order of the two streams is the log's.
+                self.out.flush()?;
+                let mut errors = std::io::stderr().lock();
+                write!(errors, "{time}{space}")?;
+                errors.write_all(line.bytes)
+            }
         }
-        Stream::Stderr => std::io::stderr().lock().write_all(&bytes),
     }
 }
 
