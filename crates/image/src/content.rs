@@ -225,6 +225,11 @@ pub(crate) fn read_document(
 
 /// A name in `ingest/` that no other operation uses.
 pub(crate) fn temporary(layout: &Layout) -> PathBuf {
+    layout.ingest().join(unique())
+}
+
+/// A part of a file name that no other operation uses, in this process or another.
+pub(crate) fn unique() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     // Process ids repeat between pid namespaces that share a store; moments hardly do.
@@ -232,7 +237,5 @@ pub(crate) fn temporary(layout: &Layout) -> PathBuf {
         .elapsed()
         .unwrap_or_default()
         .as_nanos();
-    layout
-        .ingest()
-        .join(format!("{moment:x}-{}-{number}", std::process::id()))
+    format!("{moment:x}-{}-{number}", std::process::id())
 }

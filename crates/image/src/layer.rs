@@ -24,7 +24,8 @@ pub enum Ownership {
     ///
     /// Set-user-id and set-group-id bits and file capabilities are dropped as well: with one id they
     /// can mean nothing in the container, and outside they would be programs that anybody may use to
-    /// become this user.
+    /// become this user. Directories stay open and files readable for their owner, who could otherwise
+    /// neither copy nor remove them.
     Squash,
 }
 

@@ -23,6 +23,7 @@ use crate::{Error, Limits, Result};
 use dhow_sys::tree::{self, Node, Time};
 use dhow_sys::{FileType, Stat, xattr};
 use directories::Directories;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -55,6 +56,7 @@ pub(crate) fn unpack(stream: impl Read, target: OwnedFd, options: &Options) -> R
         report: Report::default(),
         logical_bytes: 0,
         root_is_opaque: false,
+        gone: BTreeMap::new(),
         buffer: vec![0; 256 * 1024],
     };
     let mut reader = Reader::new(stream);
@@ -72,6 +74,8 @@ struct Unpacker<'a> {
     /// Sizes of all files, holes included.
     logical_bytes: u64,
     root_is_opaque: bool,
+    /// Paths that whiteouts name, with the entry of each.
+    gone: BTreeMap<Vec<u8>, Entry>,
     buffer: Vec<u8>,
 }
 
@@ -138,21 +142,16 @@ impl Unpacker<'_> {
             .map_err(at(entry))
     }
 
+    /// A whiteout. It waits for the end, when it is known what else this layer says of the name and of
+    /// the directories around it: overlayfs shows a needless whiteout as a file that cannot be opened.
     fn gone(&mut self, entry: &Entry, parents: &[&[u8]], name: &[u8]) -> Result<()> {
-        if self.options.below.is_empty() {
-            return Ok(());
+        // Refuses a way out of the layer at once.
+        self.directories.existing(entry, parents)?;
+        if !self.options.below.is_empty() {
+            let path = [parents, &[name]].concat();
+            self.gone.insert(path.join(&b'/'), entry.clone());
         }
-        let parent = self.directories.parent(entry, parents)?;
-        let name = OsStr::from_bytes(name);
-        match tree::stat(parent.as_fd(), name).map_err(at(entry))? {
-            None => hide::hide(parent.as_fd(), name).map_err(at(entry)),
-            // A whiteout speaks of the layers below only: what this layer has stays, and hides them.
-            Some(stat) if tree::file_type(&stat) == FileType::Directory => {
-                let directory = tree::open_directory(parent.as_fd(), name).map_err(at(entry))?;
-                hide::make_opaque(directory.as_fd()).map_err(at(entry))
-            }
-            Some(_) => Ok(()),
-        }
+        Ok(())
     }
 
     fn opaque(&mut self, entry: &Entry, parents: &[&[u8]]) -> Result<()> {
@@ -308,6 +307,16 @@ impl Unpacker<'_> {
         let (directory, stat) = match (directory, found) {
             (Some(directory), Some(stat)) => (directory, stat),
             _ => {
+                if (1..=target.len())
+                    .any(|depth| self.gone.contains_key(&target[..depth].join(&b'/')))
+                {
+                    return Err(refuse(
+                        entry,
+                        format!(
+                            "it is a hard link to {shown:?}, which a whiteout of this layer removed"
+                        ),
+                    ));
+                }
                 let found = self.options.below.find(&target).map_err(at(entry))?;
                 let Some(found) = found else {
                     return Err(refuse(
@@ -334,9 +343,6 @@ impl Unpacker<'_> {
                 format!("it is a hard link to the directory {shown:?}"),
             ));
         }
-        if hide::is_whiteout(directory.as_fd(), name, &stat).map_err(at(entry))? {
-            return Err(refuse(entry, "it is a hard link to a whiteout"));
-        }
         Ok((directory, last.to_vec(), stat))
     }
 
@@ -355,7 +361,9 @@ impl Unpacker<'_> {
     fn mode(&self, entry: &Entry) -> u32 {
         match self.options.ownership {
             Ownership::Keep => entry.mode,
-            Ownership::Squash => entry.mode & 0o1777,
+            // The owner must be able to list, copy and remove what is there.
+            Ownership::Squash if entry.kind == Kind::Directory => entry.mode & 0o1777 | 0o700,
+            Ownership::Squash => entry.mode & 0o1777 | 0o400,
         }
     }
 
@@ -405,29 +413,54 @@ impl Unpacker<'_> {
     }
 
     fn finish(mut self) -> Result<Report> {
+        let gone = std::mem::take(&mut self.gone);
+        for (path, entry) in &gone {
+            let path: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+            self.hide(entry, &path)?;
+        }
         if self.root_is_opaque {
-            let root = self.directories.root();
-            for name in self
-                .options
-                .below
-                .root_names()
-                .map_err(Error::kernel("read the layers below of", "/"))?
-            {
-                match tree::stat(root, &name).map_err(Error::kernel("look at", &name))? {
-                    None => hide::hide(root, &name).map_err(Error::kernel("hide", &name))?,
-                    Some(stat) if tree::file_type(&stat) == FileType::Directory => {
-                        let directory = tree::open_directory(root, &name)
-                            .map_err(Error::kernel("open", &name))?;
-                        hide::make_opaque(directory.as_fd())
-                            .map_err(Error::kernel("hide what is below", &name))?;
-                    }
-                    Some(_) => {}
-                }
-            }
+            self.hide_all_at_root()
+                .map_err(Error::kernel("hide what is below in", "/"))?;
         }
         self.directories.finish()?;
-        self.report.bytes = 0;
         Ok(self.report)
+    }
+
+    fn hide(&mut self, entry: &Entry, path: &[&[u8]]) -> Result<()> {
+        let Some((last, parents)) = path.split_last() else {
+            return Ok(());
+        };
+        let name = OsStr::from_bytes(last);
+        if let Some(parent) = self.directories.existing(entry, parents)?
+            && let Some(stat) = tree::stat(parent.as_fd(), name).map_err(at(entry))?
+        {
+            // A whiteout speaks of the layers below only: what this layer has stays, and hides them.
+            if tree::file_type(&stat) == FileType::Directory {
+                let directory = tree::open_directory(parent.as_fd(), name).map_err(at(entry))?;
+                hide::make_opaque(directory.as_fd()).map_err(at(entry))?;
+            }
+            return Ok(());
+        }
+        let visible = self.options.below.find(path).map_err(at(entry))?.is_some();
+        if !visible || self.directories.is_hidden(parents).map_err(at(entry))? {
+            return Ok(());
+        }
+        let parent = self.directories.parent(entry, parents)?;
+        hide::hide(parent.as_fd(), name).map_err(at(entry))
+    }
+
+    fn hide_all_at_root(&self) -> dhow_sys::Result<()> {
+        let root = self.directories.root();
+        for name in self.options.below.root_names()? {
+            match tree::stat(root, &name)? {
+                None => hide::hide(root, &name)?,
+                Some(stat) if tree::file_type(&stat) == FileType::Directory => {
+                    hide::make_opaque(tree::open_directory(root, &name)?.as_fd())?;
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
     }
 }
 

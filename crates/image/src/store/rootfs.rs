@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::record::{self, RootRecord, VERSION};
+use crate::content::unique;
 use crate::image::Layer;
 use crate::layer::below::Below;
 use crate::layer::{Ownership, stream, unpack};
@@ -183,8 +184,7 @@ impl Store {
         let temporary = self
             .layout()
             .roots()
-            .join(format!(".new-{key}-{}", std::process::id()));
-        durable::remove_tree(&temporary)?;
+            .join(format!(".new-{key}-{}", unique()));
         let made = self.fill(&temporary, &place, image, driver, options, &unpacked.layers);
         if made.is_err() {
             // The first failure is the one to tell.
@@ -276,8 +276,7 @@ impl Store {
         let gone = self
             .layout()
             .roots()
-            .join(format!(".gone-{key}-{}", std::process::id()));
-        durable::remove_tree(&gone)?;
+            .join(format!(".gone-{key}-{}", unique()));
         match std::fs::rename(&place, &gone) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             result => result.map_err(Error::io("remove", &place))?,

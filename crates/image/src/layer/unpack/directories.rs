@@ -120,21 +120,14 @@ impl<'a> Directories<'a> {
         path: &[&[u8]],
     ) -> Result<Rc<OwnedFd>> {
         let name = OsStr::from_bytes(path.last().copied().unwrap_or_default());
-        let mut opaque = false;
-        if let Err(error) = tree::make_directory(parent, name, 0o700) {
-            if error.code() != EEXIST {
-                return Err(at(entry)(error));
-            }
-            // Deleted and begun anew within one layer: what is below stays hidden.
-            replace_whiteout(entry, parent, name, path)?;
-            opaque = true;
-        }
+        tree::make_directory(parent, name, 0o700).map_err(|error| match error.code() {
+            EEXIST => in_the_way(entry, parent, name, path),
+            _ => at(entry)(error),
+        })?;
         let directory = tree::open_directory(parent, name).map_err(at(entry))?;
         let mut mode = 0o755;
         let mut time = None;
-        if opaque {
-            hide::make_opaque(directory.as_fd()).map_err(at(entry))?;
-        } else if let Some(stat) = self.below(path).map_err(at(entry))? {
+        if let Some(stat) = self.below(path).map_err(at(entry))? {
             self.own_as(directory.as_fd(), &stat).map_err(at(entry))?;
             mode = stat.st_mode & 0o7777;
             time = Some(modified(&stat));
@@ -156,6 +149,19 @@ impl<'a> Directories<'a> {
             Ownership::Keep => tree::set_owner_of(directory, stat.st_uid, stat.st_gid),
             Ownership::Squash => Ok(()),
         }
+    }
+
+    /// Whether a directory of this layer on the way hides everything below it.
+    pub(super) fn is_hidden(&self, path: &[&[u8]]) -> SysResult<bool> {
+        for depth in 1..=path.len() {
+            match tree::directory_beneath(self.root(), OsStr::from_bytes(&join(&path[..depth]))) {
+                Ok(directory) if hide::is_opaque(directory.as_fd())? => return Ok(true),
+                Ok(_) => {}
+                Err(error) if matches!(error.code(), ENOENT | ENOTDIR) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// Remembers what the directory of an entry gets at the end.
@@ -255,30 +261,16 @@ impl<'a> Directories<'a> {
     }
 }
 
-/// Puts an empty directory in the place of this layer's whiteout; anything else there is refused.
-fn replace_whiteout(
-    entry: &Entry,
-    parent: BorrowedFd<'_>,
-    name: &OsStr,
-    path: &[&[u8]],
-) -> Result<()> {
-    let stat = tree::stat(parent, name).map_err(at(entry))?;
-    let in_the_way = match &stat {
-        Some(stat) if hide::is_whiteout(parent, name, stat).map_err(at(entry))? => None,
-        Some(stat) if tree::file_type(stat) == FileType::Symlink => {
-            Some("a symbolic link that leads to no directory")
+/// Something that is no directory stands on the way to an entry.
+fn in_the_way(entry: &Entry, parent: BorrowedFd<'_>, name: &OsStr, path: &[&[u8]]) -> Error {
+    let what = match tree::stat(parent, name) {
+        Ok(Some(stat)) if tree::file_type(&stat) == FileType::Symlink => {
+            "a symbolic link that leads to no directory"
         }
-        _ => Some("no directory"),
+        _ => "no directory",
     };
-    if let Some(what) = in_the_way {
-        let shown = String::from_utf8_lossy(&join(path)).into_owned();
-        return Err(refuse(
-            entry,
-            format!("{shown:?} on the way to it is {what}"),
-        ));
-    }
-    tree::remove_file(parent, name).map_err(at(entry))?;
-    tree::make_directory(parent, name, 0o700).map_err(at(entry))
+    let shown = String::from_utf8_lossy(&join(path)).into_owned();
+    refuse(entry, format!("{shown:?} on the way to it is {what}"))
 }
 
 fn modified(stat: &Stat) -> Time {
