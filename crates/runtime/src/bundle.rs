@@ -1,8 +1,8 @@
 //! A bundle: the directory with `config.json`, and the document in it.
 
 use crate::error::{Error, Result};
-use crate::spec::{Process, Spec};
-use serde::Deserialize;
+use crate::spec::Spec;
+use serde::de::DeserializeOwned;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -68,39 +68,37 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(document)
 }
 
-/// Reads a configuration.
+/// Reads a document: `config.json` as a [`Spec`], or what `exec --process` is given as a `Process`.
 ///
 /// # Errors
 /// What is wrong, and at which JSON path or line.
-pub fn parse(document: &[u8]) -> std::result::Result<Spec, String> {
-    let mut reader = serde_json::Deserializer::from_slice(document);
-    match Spec::deserialize(&mut reader) {
-        Ok(spec) => reader
-            .end()
-            .map(|()| spec)
-            .map_err(|error| format!("not valid JSON: {error}")),
-        // Go programs write absent lists as null, which the typed reading refuses. Only then, and to
-        // learn the path of a real mistake, the document is read a second time.
-        Err(_) => parse_slowly(document),
-    }
-}
-
-/// Reads a process document, as `exec --process` is given.
-///
-/// # Errors
-/// As [`parse`].
-pub fn parse_process(document: &[u8]) -> std::result::Result<Process, String> {
-    parse_slowly(document)
-}
-
-fn parse_slowly<T: serde::de::DeserializeOwned>(document: &[u8]) -> std::result::Result<T, String> {
-    let mut value: serde_json::Value =
-        serde_json::from_slice(document).map_err(|error| format!("not valid JSON: {error}"))?;
-    drop_nulls(&mut value);
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        format!("{path}: {}", error.into_inner())
+pub fn parse<T: DeserializeOwned>(document: &[u8]) -> std::result::Result<T, String> {
+    typed(document).or_else(|mistake| {
+        // Go programs write absent lists as null, which the typed reading refuses: once more without.
+        let mut value: serde_json::Value =
+            serde_json::from_slice(document).map_err(|error| format!("not valid JSON: {error}"))?;
+        drop_nulls(&mut value);
+        serde_json::to_vec(&value).map_or(Err(mistake), |text| typed(&text))
     })
+}
+
+fn typed<T: DeserializeOwned>(document: &[u8]) -> std::result::Result<T, String> {
+    let mut reader = serde_json::Deserializer::from_slice(document);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let text = error.into_inner().to_string();
+        // The second reading has lines of its own making.
+        let text = text
+            .split(" at line ")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        format!("{path}: {text}")
+    })?;
+    reader
+        .end()
+        .map_err(|error| format!("not valid JSON: {error}"))?;
+    Ok(read)
 }
 
 fn drop_nulls(value: &mut serde_json::Value) {
@@ -116,14 +114,14 @@ fn drop_nulls(value: &mut serde_json::Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::*;
 
     #[test]
     fn a_mistake_is_named_by_its_path() {
         let text = br#"{"ociVersion":"1.0.0","linux":{"namespaces":[{"type":"pid"},{"type":7}]}}"#;
-        let error = parse(text).expect_err("a number for a word");
+        let error = parse::<Spec>(text).expect_err("a number for a word");
         assert!(error.starts_with("linux.namespaces[1].type: "), "{error}");
-        let error = parse(b"{\"ociVersion\":").expect_err("cut off");
+        let error = parse::<Spec>(b"{\"ociVersion\":").expect_err("cut off");
         assert!(
             error.starts_with("not valid JSON: ") && error.contains("line 1"),
             "{error}"
@@ -132,7 +130,7 @@ mod tests {
 
     #[test]
     fn null_is_absence() {
-        let spec =
+        let spec: Spec =
             parse(br#"{"ociVersion":"1.0.0","mounts":null,"process":{"cwd":"/","args":null}}"#)
                 .expect("valid");
         assert!(spec.mounts.is_empty());

@@ -34,7 +34,9 @@ pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
         .or(group.as_ref());
     if let Some(group) = group {
         // Also what the program left behind: without a pid namespace its children outlive it.
-        group.kill().map_err(cgroup_error)?;
+        if group.directories().next().is_some() {
+            group.kill().map_err(cgroup_error)?;
+        }
         group.remove().map_err(cgroup_error)?;
     }
     container.remove()?;

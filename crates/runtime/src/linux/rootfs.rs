@@ -68,7 +68,8 @@ impl Rootfs {
         let step = "mount the root filesystem";
         let tree = match copied {
             Some(tree) => tree,
-            None => mount::copy_tree_at(host.directory.as_fd(), true).at(step)?,
+            // By path: the descriptor is of the caller's mount namespace.
+            None => mount::copy_tree(&host.path, true).at(step)?,
         };
         // Private before it is attached: what is mounted inside must not appear on the host, whose
         // mount this was copied from.

@@ -153,7 +153,7 @@ fn plan(global: &Global, container: &Container, arguments: &Arguments) -> Result
     let document = container
         .read("config.json")?
         .ok_or_else(|| damaged("is missing".into()))?;
-    let mut spec = bundle::parse(&document).map_err(damaged)?;
+    let mut spec: Spec = bundle::parse(&document).map_err(damaged)?;
     let process = match arguments.value("process") {
         Some(file) => read_process(Path::new(file))?,
         None => from_flags(&spec, arguments)?,
@@ -181,7 +181,7 @@ fn read_process(path: &Path) -> Result<Process> {
         reason,
     };
     let text = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    bundle::parse_process(&text).map_err(refuse)
+    bundle::parse(&text).map_err(refuse)
 }
 
 fn from_flags(spec: &Spec, arguments: &Arguments) -> Result<Process> {
