@@ -23,7 +23,8 @@ impl Group {
     ///
     /// # Errors
     /// InvalidInput and Unsupported for limits, by their property; Conflict when the group exists with
-    /// processes in it or frozen; Permission; Kernel. Nothing is left behind.
+    /// processes in it or frozen; Permission; Kernel. Nothing is left behind, and this group is then void:
+    /// it has no directories, and killing or removing it touches nothing. Plan a new one to try again.
     pub fn create(&self, resources: &Resources) -> Result<()> {
         resources
             .check()
@@ -39,6 +40,10 @@ impl Group {
         if result.is_err() {
             for hierarchy in made {
                 super::remove::remove_empty(hierarchy);
+            }
+            // What is still there is not ours: neither a kill nor a removal may reach it from here.
+            for hierarchy in &self.hierarchies {
+                hierarchy.leave_out();
             }
         }
         result

@@ -66,8 +66,9 @@ impl Group {
     /// controllers on (cgroups(7), "no internal processes").
     ///
     /// # Errors
-    /// InvalidInput for a path with `..`, a NUL, a newline, over 4 KiB or naming a root; Unsupported when
-    /// the host has no control groups, or no systemd for its driver.
+    /// InvalidInput for a path with `..`, a NUL, a newline, over 4 KiB or naming a root; Conflict when there
+    /// are processes in that place; Unsupported when the host has no control groups, or no systemd for its
+    /// driver.
     pub fn plan(host: &Host, request: &Request<'_>) -> Result<Self> {
         if host.found.is_empty() && !request.rootless {
             return Err(Error::Detect {
@@ -97,14 +98,33 @@ impl Group {
                 )
             }
         };
-        Ok(Self {
+        let group = Self {
             rootless: request.rootless,
             explicit: path.is_some(),
             limited: AtomicBool::new(false),
             hierarchies,
             unit,
             pending: OnceLock::new(),
-        })
+        };
+        group.check_unoccupied()?;
+        Ok(group)
+    }
+
+    /// What is planned is written down and, after a crash, killed and removed by that alone: so a place
+    /// where somebody else's processes live must be refused before.
+    fn check_unoccupied(&self) -> Result<()> {
+        let Some(hierarchy) = self.lifecycle() else {
+            return Ok(());
+        };
+        let path = hierarchy.directory.clone();
+        match hierarchy.pids() {
+            Ok(pids) if pids.is_empty() => Ok(()),
+            Ok(pids) => Err(Error::Occupied {
+                path,
+                processes: pids.len(),
+            }),
+            Err(source) => Err(Error::Read { path, source }),
+        }
     }
 
     /// The group's directory in each hierarchy.

@@ -79,6 +79,10 @@ fn is_root() -> bool {
 }
 
 fn plan(host: &Host, path: &str, rootless: bool) -> Group {
+    try_plan(host, path, rootless).unwrap()
+}
+
+fn try_plan(host: &Host, path: &str, rootless: bool) -> dhow_cgroup::Result<Group> {
     let request = Request {
         id: "test",
         path: (!path.is_empty()).then_some(path),
@@ -86,7 +90,7 @@ fn plan(host: &Host, path: &str, rootless: bool) -> Group {
         rootless,
         annotations: &BTreeMap::new(),
     };
-    Group::plan(host, &request).unwrap()
+    Group::plan(host, &request)
 }
 
 fn resources(json: &str) -> Resources {

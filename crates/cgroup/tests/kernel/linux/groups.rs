@@ -1,6 +1,6 @@
 //! The life of a group, from the limits to the last process.
 
-use super::{Fixture, eventually, plan, resources, waiting_shell};
+use super::{Fixture, eventually, plan, resources, try_plan, waiting_shell};
 use dhow_cgroup::{ErrorKind, Group, Resources};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -74,6 +74,8 @@ fn a_process_is_held_frozen_counted_and_killed() {
     let Some(test) = Fixture::new("life") else {
         return;
     };
+    let path = test.group.directories().next().map_or("", own_path);
+    let early = plan(&test.host, path, false);
     test.create("{}");
     let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
     test.group.add(child.id(), false).unwrap();
@@ -96,13 +98,15 @@ fn a_process_is_held_frozen_counted_and_killed() {
     }
     assert!(stats.cpu.is_some());
 
-    let error = plan(
-        &test.host,
-        test.group.directories().next().map_or("", own_path),
-        false,
-    )
-    .create(&Resources::default())
-    .expect_err("the group is in use");
+    // Neither a plan made now nor one made before may touch it.
+    let path = test.group.directories().next().map_or("", own_path);
+    let error = try_plan(&test.host, path, false).expect_err("the group is in use");
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    let error = early
+        .create(&Resources::default())
+        .expect_err("the group is in use");
+    assert_eq!(early.directories().count(), 0);
+    early.remove().unwrap();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     assert!(
         error.to_string().contains("already holds 1 processes"),
@@ -267,7 +271,10 @@ fn an_impossible_limit_names_itself_and_leaves_nothing() {
         ),
     ];
     for (json, start) in cases {
-        let error = test.group.create(&resources(json)).expect_err(json);
+        let path = test.group.directories().next().map_or("", own_path);
+        let error = plan(&test.host, path, false)
+            .create(&resources(json))
+            .expect_err(json);
         assert!(error.to_string().starts_with(start), "{json}: {error}");
         for directory in test.group.directories() {
             assert!(
@@ -318,8 +325,10 @@ fn many_processes_that_keep_forking_are_killed() {
     let Some(test) = Fixture::new("forks") else {
         return;
     };
-    test.create(r#"{"pids":{"limit":200}}"#);
-    let mut child = waiting_shell("f() { while :; do (f) & sleep 0.01; done; }; f 2>/dev/null");
+    test.create(r#"{"pids":{"limit":1000}}"#);
+    let mut child = waiting_shell(
+        "n=0; while [ $n -lt 80 ]; do (while :; do sleep 0.01; done) & n=$((n+1)); done; wait",
+    );
     test.group.add(child.id(), false).unwrap();
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     eventually("many processes", || test.group.pids().unwrap().len() > 50);

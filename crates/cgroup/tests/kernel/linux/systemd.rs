@@ -166,8 +166,8 @@ fn a_taken_unit_and_a_missing_slice_are_refused() {
         return;
     }
     let first = scope("taken", &BTreeMap::new());
-    let mut child = first.start("{}");
     let second = scope("taken", &BTreeMap::new());
+    let mut child = first.start("{}");
     second.group.create(&resources("{}")).unwrap();
     let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
     let error = second
