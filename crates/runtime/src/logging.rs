@@ -26,6 +26,13 @@ pub fn note(global: &Global, level: &str, message: &str) {
     }
 }
 
+/// Writes what is being done, with `--debug` only.
+pub fn debug(global: &Global, message: &str) {
+    if global.debug {
+        note(global, "debug", message);
+    }
+}
+
 /// Reports why a verb failed.
 pub fn failed(global: &Global, verb: &str, error: &Error) {
     note(global, "error", &error.to_string());

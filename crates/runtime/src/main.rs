@@ -40,6 +40,7 @@ fn dispatch(global: &Global, word: &str, arguments: Vec<OsString>) -> ExitCode {
     {
         return print(&cli::help(usage));
     }
+    logging::debug(global, &format!("{word}: begins"));
     let result: Result<u8> = platform::prepare(usage).and_then(|()| run(global, arguments));
     match result {
         Ok(code) => ExitCode::from(code),

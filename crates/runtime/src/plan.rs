@@ -104,8 +104,8 @@ pub struct Plan {
     pub masked_paths: Vec<String>,
     /// Paths to make read-only.
     pub readonly_paths: Vec<String>,
-    /// Kernel parameters: (path below `/proc/sys`, value).
-    pub sysctl: Vec<(String, String)>,
+    /// Kernel parameters.
+    pub sysctl: Vec<sysctl::Parameter>,
     /// The container's process.
     pub process: process::Process,
     /// System call filter.

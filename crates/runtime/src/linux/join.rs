@@ -227,6 +227,7 @@ impl Joining<'_> {
             )?),
             None => None,
         };
+        attributes::affinity(&plan.process)?;
         last_steps::become_process(plan, &root, self.procfs, terminal.as_ref())
     }
 }

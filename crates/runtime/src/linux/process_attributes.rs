@@ -3,7 +3,8 @@
 use super::rootfs::Rootfs;
 use crate::error::{At, Error, Result};
 use crate::plan::Plan;
-use crate::plan::process::Process;
+use crate::plan::process::{Process, limit_name};
+use crate::plan::sysctl::Parameter;
 use dhow_sys::mount::{self, Change, RDONLY};
 use dhow_sys::procfs::Procfs;
 use dhow_sys::sched::{self, Attributes, Limit};
@@ -22,7 +23,15 @@ pub fn limits(wanted: &Process, procfs: &Procfs, pid: u32) -> Result<()> {
         if let Err(error) = sched::limit(pid, resource, Some(limit))
             && sched::limit(pid, resource, None) != Ok(limit)
         {
-            return Err(error).at("set the resource limits");
+            let name = limit_name(resource);
+            let hint = if error.code() == 1 {
+                " (raising a hard limit needs CAP_SYS_RESOURCE)"
+            } else {
+                ""
+            };
+            return Err(error).at(&format!(
+                "set the resource limit RLIMIT_{name} to {soft}:{hard}{hint}"
+            ));
         }
     }
     let Some(adjustment) = wanted.oom_score_adj else {
@@ -96,11 +105,15 @@ pub fn time_namespace(offsets: &[(String, i64, u32)], procfs: &Procfs) -> Result
 ///
 /// # Errors
 /// The write, naming the parameter.
-pub fn kernel_parameters(parameters: &[(String, String)], procfs: &Procfs) -> Result<()> {
-    for (path, value) in parameters {
+pub fn kernel_parameters(parameters: &[Parameter], procfs: &Procfs) -> Result<()> {
+    for parameter in parameters {
+        let step = format!("set the kernel parameter {}", parameter.key);
         procfs
-            .write(&format!("sys/{path}"), value.as_bytes())
-            .at(&format!("set the kernel parameter {path}"))?;
+            .write(
+                &format!("sys/{}", parameter.path),
+                parameter.value.as_bytes(),
+            )
+            .at(&step)?;
     }
     Ok(())
 }
@@ -153,15 +166,23 @@ pub fn scheduling(plan: &Plan) -> Result<()> {
     if let Some((class, level)) = wanted.io_priority {
         sched::set_io_priority(class, level).at("set the I/O priority")?;
     }
-    let (initial, last) = &wanted.affinity;
-    for cpus in [initial, last].into_iter().filter(|cpus| !cpus.is_empty()) {
-        sched::set_affinity(cpus).at("set the CPU affinity")?;
-    }
     if let Some(policy) = &plan.memory_policy {
         sched::set_memory_policy(policy.mode, &policy.nodes).at("set the memory policy")?;
     }
     if let Some(persona) = plan.personality {
         sched::set_personality(persona).at("set the personality")?;
+    }
+    Ok(())
+}
+
+/// The processors of a program that joins a container: those to start on, then those to stay on.
+///
+/// # Errors
+/// `sched_setaffinity`.
+pub fn affinity(wanted: &Process) -> Result<()> {
+    let (initial, last) = &wanted.affinity;
+    for cpus in [initial, last].into_iter().filter(|cpus| !cpus.is_empty()) {
+        sched::set_affinity(cpus).at("set the CPU affinity")?;
     }
     Ok(())
 }

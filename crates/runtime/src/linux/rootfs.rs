@@ -131,11 +131,8 @@ impl Rootfs {
                 // reach the host: this namespace is a slave of the host's.
                 mount::detach_working_directory().at("let go of the host's tree")?;
             }
-            Entry::Move => {
-                mount::move_over_root().at(step)?;
-                mount::change_root().at(step)?;
-            }
-            Entry::ChangeRoot => mount::change_root().at(step)?,
+            // The root's mount lies over `/` already.
+            Entry::Move | Entry::ChangeRoot => mount::change_root().at(step)?,
         }
         process::change_directory(self.as_fd()).at(step)
     }
@@ -146,7 +143,8 @@ impl Rootfs {
 pub enum Entry {
     /// `pivot_root(2)`.
     Pivot,
-    /// `MS_MOVE` and `chroot`, for hosts whose root is the initial ramfs (`--no-pivot`).
+    /// `chroot` into the mount that lies over `/`, for hosts whose root is the initial ramfs, which
+    /// cannot be pivoted (`--no-pivot`).
     Move,
     /// `chroot` only, for containers without a mount namespace of their own.
     ChangeRoot,

@@ -5,7 +5,7 @@
 
 use super::mounts::{Mount, Source};
 use super::namespaces::Kind;
-use super::{Plan, capabilities};
+use super::{Plan, capabilities, sysctl};
 use serde::Serialize;
 
 /// One thing that will be done.
@@ -220,10 +220,10 @@ fn filesystem(plan: &Plan, steps: &mut Vec<Step>) {
             "runtime-spec config-linux.md \"Readonly Paths\"",
         ));
     }
-    for (path, value) in &plan.sysctl {
+    for sysctl::Parameter { key, value, .. } in &plan.sysctl {
         steps.push(step(
             "set kernel parameters",
-            format!("{path} = {value}"),
+            format!("{key} = {value}"),
             "asked for; held by a namespace of the container",
             "sysctl(8)",
         ));

@@ -120,6 +120,12 @@ const FLAGS: [(&str, u64); 7] = [
     ("SCHED_FLAG_UTIL_CLAMP_MAX", 0x40),
 ];
 
+/// The name of a limit, without `RLIMIT_`.
+#[must_use]
+pub fn limit_name(number: u32) -> &'static str {
+    RLIMITS.get(number as usize).copied().unwrap_or("?")
+}
+
 impl Process {
     /// Reads `process`; names that this version does not know but may ignore go to `warnings`.
     ///

@@ -2,6 +2,7 @@
 
 use super::invalid::Invalid;
 use super::namespaces::{Kind, Namespaces};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 const IPC: [&str; 8] = [
@@ -15,7 +16,18 @@ const IPC: [&str; 8] = [
     "kernel/shm_rmid_forced",
 ];
 
-/// Checks `linux.sysctl` and returns pairs of a path below `/proc/sys` and a value.
+/// A kernel parameter to set.
+#[derive(Debug, Clone, Serialize)]
+pub struct Parameter {
+    /// Its name as the document has it.
+    pub key: String,
+    /// Its path below `/proc/sys`.
+    pub path: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Checks `linux.sysctl` and returns what to write where.
 ///
 /// # Errors
 /// [`Invalid`]: no namespace holds the parameter, that namespace is the host's, or the name or
@@ -23,14 +35,14 @@ const IPC: [&str; 8] = [
 pub fn parse(
     sysctl: &BTreeMap<String, String>,
     namespaces: &Namespaces,
-) -> Result<Vec<(String, String)>, Invalid> {
+) -> Result<Vec<Parameter>, Invalid> {
     sysctl
         .iter()
         .map(|(key, value)| check(key, value, namespaces))
         .collect()
 }
 
-fn check(key: &str, value: &str, namespaces: &Namespaces) -> Result<(String, String), Invalid> {
+fn check(key: &str, value: &str, namespaces: &Namespaces) -> Result<Parameter, Invalid> {
     let refuse = |reason: String| Err(Invalid::new(format!("linux.sysctl[{key:?}]"), reason));
     let path = path_of(key);
     let fine =
@@ -58,7 +70,11 @@ fn check(key: &str, value: &str, namespaces: &Namespaces) -> Result<(String, Str
             "would change the host: the container has no {word} namespace of its own"
         ));
     }
-    Ok((path, value.into()))
+    Ok(Parameter {
+        key: key.into(),
+        path,
+        value: value.into(),
+    })
 }
 
 fn plain(byte: u8) -> bool {

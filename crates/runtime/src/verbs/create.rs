@@ -100,6 +100,11 @@ impl Request {
         for warning in &plan.warnings {
             logging::note(global, "warning", warning);
         }
+        if global.debug {
+            for step in crate::plan::narrative::tell(&plan) {
+                logging::debug(global, &format!("{}: {}", step.step, step.what));
+            }
+        }
         let preserve = preserved(arguments)?;
         Ok(Self {
             id,

@@ -109,7 +109,7 @@ fn start(global: &Global, request: &Request, channel: &Channel, pid: u32) -> Res
         channel,
         request.plan.seccomp.as_ref(),
         pid,
-        &state("created"),
+        &state("creating"),
     )?;
     for error in hooks::run_all(
         "poststart",

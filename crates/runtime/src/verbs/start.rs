@@ -40,7 +40,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         &channel,
         filter.as_ref(),
         record.pid,
-        &record.state("created"),
+        &record.state("creating"),
     );
     // Nobody waits there any more, whichever way it went.
     let _ = std::fs::remove_file(container.path.join(gate::NAME));

@@ -85,7 +85,11 @@ fn read_only_overlay() -> Result<OwnedFd> {
         .to_str()
         .filter(|text| !text.contains([':', '\\', ',']))
         .ok_or_else(|| Error::new("fsconfig", "overlay, lowerdir", libc::EINVAL))?;
-    let second = if lower.starts_with("/etc") { "/usr" } else { "/etc" };
+    let second = if lower.starts_with("/etc") {
+        "/usr"
+    } else {
+        "/etc"
+    };
     overlay.set("lowerdir", &format!("{lower}:{second}"))?;
     let mounted = overlay.mount(mount::RDONLY | mount::NODEV | mount::NOSUID)?;
     super::path::open_beneath(

@@ -310,13 +310,3 @@ pub fn detach_working_directory() -> Result<()> {
 pub fn change_root() -> Result<()> {
     check("chroot", rustix::process::chroot("."), || "\".\"".into())
 }
-
-/// Moves the mount at the working directory over `/` (`MS_MOVE`), for `--no-pivot`.
-///
-/// # Errors
-/// `mount`: EINVAL, EPERM.
-pub fn move_over_root() -> Result<()> {
-    check("mount", rustix::mount::mount_move(".", "/"), || {
-        "\".\", \"/\", MS_MOVE".into()
-    })
-}

@@ -104,6 +104,7 @@ pub fn clone(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     let result = unsafe { syscall(libc::SYS_clone3, call) };
     let pid = check_raw("clone3", result, shown)?;
     if pid == 0 {
+        ALONE.store(true, std::sync::atomic::Ordering::Relaxed);
         return Ok(Cloned::Child);
     }
     // SAFETY: CLONE_PIDFD stored a new descriptor that nobody else owns.
@@ -113,10 +114,17 @@ pub fn clone(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     Ok(Cloned::Parent(Child { pid, pidfd }))
 }
 
+/// Whether this process is itself the child of [`clone`], and so began with one thread; it must not
+/// make others, and may be where `/proc` shows nothing about it.
+static ALONE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
 /// Whether this process has one thread only: `/proc/self/task` has one link per thread and two
 /// of its own. Unreadable counts as several.
 #[must_use]
 pub fn single_threaded() -> bool {
+    if ALONE.load(std::sync::atomic::Ordering::Relaxed) {
+        return true;
+    }
     rustix::fs::stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3)
 }
 
