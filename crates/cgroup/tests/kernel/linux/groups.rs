@@ -434,3 +434,52 @@ fn huge_pages_are_limited_where_their_controller_is() {
         std::fs::write(switch, "-hugetlb").unwrap();
     }
 }
+
+/// The same group without some of its hierarchies, as an older host would have it.
+fn without(group: &Group, left_out: impl Fn(&serde_json::Value) -> bool) -> Group {
+    let mut state = serde_json::to_value(group).unwrap();
+    let list = state["hierarchies"].as_array_mut().unwrap();
+    list.retain(|hierarchy| !left_out(hierarchy));
+    serde_json::from_value(state).unwrap()
+}
+
+#[test]
+fn version_1_alone_freezes_and_kills_too() {
+    let Some(test) = Fixture::new("walk") else {
+        return;
+    };
+    if !test.host.controllers().any(|name| name == "freezer") {
+        println!("skipped: no v1 freezer");
+        return;
+    }
+    test.create("{}");
+    let version_1 = without(&test.group, |hierarchy| hierarchy["version"] == "v2");
+    let names = |hierarchy: &serde_json::Value| hierarchy["controllers"].to_string();
+    let no_freezer = without(&test.group, |hierarchy| {
+        hierarchy["version"] == "v2" || names(hierarchy).contains("freezer")
+    });
+    assert!(version_1.clone_target().unwrap().is_none());
+    for group in [&version_1, &no_freezer] {
+        let mut child =
+            waiting_shell("n=0; while [ $n -lt 20 ]; do sleep 1000 & n=$((n+1)); done; wait");
+        group.add(child.id(), false).unwrap();
+        test.group.add(child.id(), false).unwrap();
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        eventually("all children", || group.pids().unwrap().len() == 21);
+        if version_1.freeze().is_ok() {
+            assert!(version_1.is_frozen().unwrap());
+            version_1.thaw().unwrap();
+        }
+        group.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        eventually("all gone", || group.pids().unwrap().is_empty());
+    }
+    // Killing thaws: v1 delivers no signal to a frozen process.
+    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+    version_1.add(child.id(), false).unwrap();
+    version_1.freeze().unwrap();
+    version_1.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    version_1.remove().unwrap();
+    assert!(version_1.directories().all(|directory| !directory.exists()));
+}
