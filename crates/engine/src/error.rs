@@ -318,3 +318,23 @@ fn kind_of_call(code: i32) -> Kind {
         _ => Kind::Kernel,
     }
 }
+
+/// Wraps a failure of the image store.
+#[cfg(target_os = "linux")]
+pub(crate) fn image_error(doing: String, source: dhow_image::Error) -> Error {
+    use dhow_image::ErrorKind;
+    let kind = match source.kind() {
+        ErrorKind::NotFound => Kind::NotFound,
+        ErrorKind::Conflict => Kind::Conflict,
+        ErrorKind::InvalidInput => Kind::InvalidInput,
+        ErrorKind::Permission => Kind::Permission,
+        ErrorKind::Unsupported => Kind::Unsupported,
+        ErrorKind::Kernel => Kind::Kernel,
+        ErrorKind::Internal => Kind::Internal,
+    };
+    Error::Image {
+        doing,
+        kind,
+        source: Box::new(source),
+    }
+}

@@ -17,7 +17,7 @@ pub mod options;
 mod view;
 
 pub use config::Config;
-pub use error::{Error, Kind, Result};
+pub use error::{Error, Kind, ProgramFault, Result, RuntimeFailure};
 pub use options::ContainerOptions;
 pub use view::{
     Attach, Container, Details, Ended, ExecOptions, Exit, ImageSummary, LogLine, LogOptions,
@@ -25,9 +25,37 @@ pub use view::{
 };
 
 #[cfg(target_os = "linux")]
+mod bundle;
+#[cfg(target_os = "linux")]
+mod container;
+#[cfg(target_os = "linux")]
+mod detach_keys;
+#[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
+mod host;
+#[cfg(target_os = "linux")]
+mod idmap;
+#[cfg(target_os = "linux")]
+mod images;
+#[cfg(target_os = "linux")]
+mod monitor;
+#[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
+mod record;
+#[cfg(target_os = "linux")]
 pub mod rootless;
+#[cfg(target_os = "linux")]
+mod runtime;
+#[cfg(target_os = "linux")]
+mod seccomp_profile;
+#[cfg(target_os = "linux")]
+mod signals;
+#[cfg(target_os = "linux")]
+mod status;
+#[cfg(target_os = "linux")]
+mod store;
 #[cfg(target_os = "linux")]
 pub use engine::Engine;
 

@@ -10,6 +10,7 @@
 //!   1 …           standard output         0 …           standard input
 //!   2 …           standard error          E             end of standard input
 //!   X code signal oom   it has ended      W cols rows   terminal size, two u16
+//!                                         C 1|2         I can take no more of this output
 //! ```
 //!
 //! The engine that started the container, if it stays, is the owner: its output is never lost, so
@@ -54,6 +55,8 @@ pub(crate) enum Said {
     EndOfInput,
     /// The terminal has this many columns and rows.
     Size(u16, u16),
+    /// The owner's own standard output (1) or error (2) is closed.
+    Closed(u8),
 }
 
 impl Client {
@@ -101,6 +104,7 @@ impl Client {
             b'O' if self.role == Role::Fresh => self.role = Role::Observer,
             b'0' => return Said::Input(length - 1),
             b'E' => return Said::EndOfInput,
+            b'C' if length == 2 && self.is_owner() => return Said::Closed(buffer[1]),
             b'W' if length == 5 => return Said::Size(number(1), number(3)),
             // A younger engine may say what this monitor does not know.
             _ => {}

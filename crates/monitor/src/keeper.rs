@@ -111,12 +111,8 @@ impl Keeper {
         let container = path::open_directory(&arguments.container)?;
         let run = path::open_directory(&arguments.run)?;
         let held = file::lockable(run.as_fd(), OsStr::new("monitor"))?;
-        if !lock::try_exclusive(held.as_fd())? {
-            return Err(Failure {
-                code: 255,
-                text: "another monitor holds this container".into(),
-            });
-        }
+        // A former monitor may still be at its farewell: the new container comes after it.
+        lock::exclusive(held.as_fd())?;
         let signals = SignalFd::new(1 << (CHILD - 1))?;
         let log = Log::open(&container, arguments.log_max)?;
         let listener = listen(&run)?;
@@ -203,12 +199,13 @@ impl Keeper {
             if ready.listener {
                 self.accept();
             }
-            self.hear(&ready.clients, &mut buffer);
+            // Highest first, and before the engines, who may close one: numbers stay true.
             for index in (0..ready.outputs.len()).rev() {
                 if ready.outputs[index] {
                     self.take_output(index, &mut buffer);
                 }
             }
+            self.hear(&ready.clients, &mut buffer);
         }
     }
 
@@ -295,7 +292,10 @@ impl Keeper {
             if !ready[index] {
                 continue;
             }
-            let client = &mut self.clients[index];
+            // Some may have been cut off since the wait; nobody waits in vain, the next one tells again.
+            let Some(client) = self.clients.get_mut(index) else {
+                continue;
+            };
             if client.is_behind() {
                 if !client.catch_up() {
                     self.clients.remove(index);
@@ -307,6 +307,11 @@ impl Keeper {
                 Said::Gone => drop(self.clients.remove(index)),
                 Said::Input(length) => self.input.give(&buffer[1..=length]),
                 Said::EndOfInput => self.input.end(self.terminal.is_some()),
+                Said::Closed(number) if self.terminal.is_none() => {
+                    let name = if number == 2 { "stderr" } else { "stdout" };
+                    self.outputs.retain(|(other, _)| *other != name);
+                }
+                Said::Closed(_) => {}
                 Said::Size(columns, rows) => {
                     if let Some(terminal) = &self.terminal {
                         // A terminal that cannot be resized is no reason to end.

@@ -63,6 +63,16 @@ impl Store {
         self.unpack_in_use(image, ownership, progress)
     }
 
+    /// Whether all layers of an image are unpacked already.
+    #[must_use]
+    pub fn is_unpacked(&self, image: &Image, ownership: Ownership) -> bool {
+        let snapshots = self.layout().snapshots();
+        image
+            .layers
+            .iter()
+            .all(|layer| snapshots.join(layer_id(layer, ownership)).exists())
+    }
+
     fn unpack_in_use(
         &self,
         image: &Image,

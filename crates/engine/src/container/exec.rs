@@ -1,0 +1,194 @@
+//! A further program in a living container.
+
+use crate::bundle::identity::UserFiles;
+use crate::engine::Engine;
+use crate::error::{Doing, Error, Result};
+use crate::runtime::parse_failure;
+use crate::status;
+use crate::store::Directory;
+use crate::view::{ExecOptions, State};
+use dhow_sys::fd::{Interest, poll};
+use dhow_sys::signal::{self, Set, SignalFd};
+use dhow_sys::{file, path, process, pty, tree};
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// HUP, USR1, USR2, TERM: passed on always.
+const FORWARDED: [u8; 4] = [1, 10, 12, 15];
+/// INT and QUIT: passed on unless a terminal's keys give them to the runtime as well.
+const KEYS: [u8; 2] = [2, 3];
+
+/// `exec`
+pub(crate) fn exec(engine: &Engine, name: &str, options: &ExecOptions) -> Result<u8> {
+    let (directory, record) = engine.open_container(name)?;
+    let state = status::state(engine.store(), &directory)?;
+    let State::Running { pid, .. } = state else {
+        return Err(Error::WrongState {
+            verb: "execute in",
+            name: record.name,
+            state: state.word(),
+        });
+    };
+    if options.command.first().is_none_or(String::is_empty) {
+        return Err(Error::invalid("command", "", "names no program"));
+    }
+    let document = describe(engine, &directory, pid, options)?;
+    let living = engine.store().make_living(&record.id)?;
+    let name = format!("exec-{}.json", std::process::id());
+    file::replace(living.as_fd(), OsStr::new(&name), &document, 0o600, false)
+        .doing(|| "write the process to execute".into())?;
+    let path = engine.store().living_of(&record.id).join(&name);
+    let runtime = engine.runtime(&record.runtime);
+    let mut command = runtime.exec(&record.id, &path, options.detach);
+    let result = run(&mut command, options);
+    // A leftover would go with the container.
+    let _ = tree::remove_file(living.as_fd(), OsStr::new(&name));
+    result
+}
+
+/// The `process` document: the container's own, changed as asked.
+fn describe(
+    engine: &Engine,
+    directory: &Directory,
+    pid: u32,
+    options: &ExecOptions,
+) -> Result<Vec<u8>> {
+    let config: Option<Value> = directory.document("config.json")?;
+    let mut process = config
+        .and_then(|mut config| config.get_mut("process").map(Value::take))
+        .ok_or_else(|| Error::BadState {
+            path: "config.json".into(),
+            reason: "it has no process".into(),
+        })?;
+    process["args"] = json!(options.command);
+    process["terminal"] = json!(options.tty && !options.detach);
+    if let Some(workdir) = &options.workdir {
+        if !workdir.starts_with('/') {
+            return Err(Error::invalid("--workdir", workdir, "is no absolute path"));
+        }
+        process["cwd"] = json!(workdir);
+    }
+    if let Some(user) = &options.user {
+        // The files as the container has them now, through its own root.
+        let root = path::open_directory(Path::new(&format!("/proc/{pid}/root")))
+            .doing(|| "open the container's root".into())?;
+        let identity = UserFiles::read(&[root])?.resolve(user, &[])?;
+        process["user"] = json!({
+            "uid": identity.uid,
+            "gid": identity.gid,
+            "additionalGids": identity.groups,
+        });
+        if let (Some(home), Some(env)) = (identity.home, process["env"].as_array_mut()) {
+            env.retain(|entry| !entry.as_str().unwrap_or_default().starts_with("HOME="));
+            env.push(json!(format!("HOME={home}")));
+        }
+        if identity.uid != 0 {
+            // What root of the container has is not for others.
+            for set in ["effective", "permitted", "inheritable", "ambient"] {
+                process["capabilities"][set] = json!([]);
+            }
+        } else {
+            let bounding = process["capabilities"]["bounding"].clone();
+            process["capabilities"] =
+                json!({"bounding": bounding, "effective": bounding, "permitted": bounding});
+        }
+    }
+    if options.privileged {
+        let chosen =
+            crate::bundle::capabilities::choose(true, &[], &[], &engine.held_capabilities())?;
+        process["capabilities"] = json!({
+            "bounding": chosen.all, "effective": chosen.all, "permitted": chosen.all,
+        });
+        process["noNewPrivileges"] = json!(false);
+    }
+    if let Some(env) = process["env"].as_array_mut() {
+        for (key, value) in &options.env {
+            let prefix = format!("{key}=");
+            env.retain(|entry| !entry.as_str().unwrap_or_default().starts_with(&prefix));
+            env.push(json!(format!("{key}={value}")));
+        }
+        if options.tty
+            && !env
+                .iter()
+                .any(|entry| entry.as_str().unwrap_or_default().starts_with("TERM="))
+        {
+            env.push(json!("TERM=xterm"));
+        }
+    }
+    serde_json::to_vec(&process).map_err(|error| Error::BadState {
+        path: "process.json".into(),
+        reason: error.to_string(),
+    })
+}
+
+/// Runs the runtime with our own streams and passes signals on.
+fn run(command: &mut Command, options: &ExecOptions) -> Result<u8> {
+    if !options.interactive {
+        command.stdin(Stdio::null());
+    }
+    if options.detach {
+        command.stdout(Stdio::null());
+        let output = command.stderr(Stdio::piped()).output();
+        let output = output.map_err(|source| spawn_error(command, source))?;
+        if output.status.success() {
+            return Ok(0);
+        }
+        return Err(Error::Runtime {
+            verb: "execute in",
+            failure: parse_failure(&String::from_utf8_lossy(&output.stderr)),
+        });
+    }
+    let by_keys = pty::is_terminal(std::io::stdin().as_fd());
+    let forwarded = FORWARDED
+        .iter()
+        .chain(if by_keys { &[][..] } else { &KEYS });
+    let set: Set = forwarded.fold(0, |set, number| set | 1 << (number - 1));
+    // The keys' own signals reach the runtime directly; here they must only not end us.
+    let held = KEYS.iter().fold(set, |set, number| set | 1 << (number - 1));
+    let before = signal::block(held).doing(|| "hold signals".into())?;
+    let result = watch(command, set);
+    let _ = signal::block(before);
+    result
+}
+
+fn watch(command: &mut Command, set: Set) -> Result<u8> {
+    let signals = SignalFd::new(set).doing(|| "hold signals".into())?;
+    let mut child = command
+        .spawn()
+        .map_err(|source| spawn_error(command, source))?;
+    let pidfd = process::open(child.id()).doing(|| "hold the runtime".into())?;
+    loop {
+        let fds = [
+            (pidfd.as_fd(), Interest::Read),
+            (signals.as_fd(), Interest::Read),
+        ];
+        let ready = poll(&fds, None).doing(|| "wait for the runtime".into())?;
+        while let Some(number) = signals.next().doing(|| "read a signal".into())? {
+            // It may have ended already.
+            let _ = process::signal(pidfd.as_fd(), number);
+        }
+        if ready[0] {
+            return code(&mut child);
+        }
+    }
+}
+
+fn code(child: &mut Child) -> Result<u8> {
+    use std::os::unix::process::ExitStatusExt;
+    let status = child.wait().map_err(|source| Error::Spawn {
+        program: "the runtime".into(),
+        source,
+    })?;
+    let code = status.code().or(status.signal().map(|signal| 128 + signal));
+    Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(255))
+}
+
+fn spawn_error(command: &Command, source: std::io::Error) -> Error {
+    Error::Spawn {
+        program: command.get_program().into(),
+        source,
+    }
+}
