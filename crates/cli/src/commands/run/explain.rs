@@ -72,7 +72,7 @@ fn tell(told: &Told, style: Style) -> String {
             format!(" [{}]", printable(&step.source))
         };
         text.push_str(&format!(
-            "{} {}: {why}{}\n",
+            "{} {} — {why}{}\n",
             style.hint(&format!("{:>3}.", number + 1)),
             style.strong(&what),
             style.faint(&source),
@@ -96,8 +96,8 @@ mod tests {
         let told = Told::deserialize(&plan).unwrap();
         assert_eq!(
             tell(&told, Style::PLAIN),
-            "  1. new pid namespace: it sees its own processes only [pid_namespaces(7)]\n\
-             \x20 2. execute \\u{1b}[2J: that is what was asked for\n\n"
+            "  1. new pid namespace — it sees its own processes only [pid_namespaces(7)]\n\
+             \x20 2. execute \\u{1b}[2J — that is what was asked for\n\n"
         );
     }
 }
