@@ -1,27 +1,32 @@
 //! System calls by name.
+//!
+//! A profile has some 400 names and a container start has no time, so names are found by
+//! hashing; the index is made when dhow is compiled.
 
 use super::abi::Abi;
 use super::table::{NO, TABLE};
 
 /// A system call that at least one interface has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Call {
-    name: &'static str,
-    row: &'static [u16; super::abi::COLUMNS],
-}
+pub(super) struct Call(usize);
 
 impl Call {
     /// Looks a name up; `None` when no interface has such a call.
     pub(super) fn named(name: &str) -> Option<Call> {
-        let at = TABLE.binary_search_by(|(one, _)| (*one).cmp(name)).ok()?;
-        let (name, row) = &TABLE[at];
-        Some(Call { name, row })
+        let mut slot = hash(name.as_bytes());
+        loop {
+            let row = usize::from(INDEX[slot % INDEX.len()].checked_sub(1)?);
+            if TABLE[row].0 == name {
+                return Some(Call(row));
+            }
+            slot += 1;
+        }
     }
 
     /// The table cell of this call in `abi`, `None` where the interface lacks it.
     /// [`Abi::number`] turns a cell into the number.
     pub(super) fn cell(self, abi: &Abi) -> Option<u16> {
-        let cell = self.row[abi.column];
+        let cell = TABLE[self.0].1[abi.column];
         (cell != NO).then_some(cell)
     }
 
@@ -30,11 +35,62 @@ impl Call {
         if !abi.multiplexes {
             return None;
         }
-        let at = DOORS.binary_search_by(|(one, ..)| (*one).cmp(self.name));
-        let (_, entrance, selector) = DOORS[at.ok()?];
+        let (_, entrance, selector) = DOORS[usize::from(DOOR_OF[self.0].checked_sub(1)?)];
         let cell = Call::named(entrance)?.cell(abi)?;
         Some(Door { cell, selector })
     }
+}
+
+/// FNV-1a.
+const fn hash(name: &[u8]) -> usize {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut at = 0;
+    while at < name.len() {
+        hash = (hash ^ name[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    (hash >> 40) as usize
+}
+
+/// Row number plus one by hash, the next free slot on a clash; zero where there is none. At
+/// most half full, so a search for an unknown name ends soon.
+static INDEX: [u16; 1024] = {
+    let mut index = [0; 1024];
+    let mut row: u16 = 0;
+    while (row as usize) < TABLE.len() {
+        let mut slot = hash(TABLE[row as usize].0.as_bytes());
+        while index[slot % 1024] != 0 {
+            slot += 1;
+        }
+        row += 1;
+        index[slot % 1024] = row;
+    }
+    index
+};
+
+/// Entry of `DOORS` plus one by row of the table; zero for calls with one door only.
+static DOOR_OF: [u8; TABLE.len()] = {
+    let mut doors = [0; TABLE.len()];
+    let mut door: u8 = 0;
+    while (door as usize) < DOORS.len() {
+        let name = DOORS[door as usize].0.as_bytes();
+        let mut row = 0;
+        while !same(TABLE[row].0.as_bytes(), name) {
+            row += 1;
+        }
+        door += 1;
+        doors[row] = door;
+    }
+    doors
+};
+
+/// Equality that can be computed at compile time.
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 /// A call that stands for several others and is told by its first argument which one.
@@ -49,9 +105,9 @@ pub(super) struct Door {
 const SOCKETCALL: &str = "socketcall";
 const IPC: &str = "ipc";
 
-/// Sources: socketcall(2) and `linux/net.h`; ipc(2) and `linux/ipc.h`. Sorted by name.
+/// Sources: socketcall(2) and `linux/net.h`; ipc(2) and `linux/ipc.h`.
 #[rustfmt::skip]
-static DOORS: [(&str, &str, u32); 32] = [
+const DOORS: [(&str, &str, u32); 32] = [
     ("accept",      SOCKETCALL, 5),
     ("accept4",     SOCKETCALL, 18),
     ("bind",        SOCKETCALL, 2),
@@ -93,9 +149,15 @@ mod tests {
     use crate::spec::seccomp::Architecture;
 
     #[test]
-    fn tables_are_sorted_so_that_searches_find_every_row() {
+    fn the_table_is_sorted_and_every_row_is_found() {
         assert!(TABLE.is_sorted_by(|a, b| a.0 < b.0));
-        assert!(DOORS.is_sorted_by(|a, b| a.0 < b.0));
+        for (row, (name, _)) in TABLE.iter().enumerate() {
+            assert_eq!(Call::named(name), Some(Call(row)));
+        }
+        assert_eq!(
+            DOOR_OF.iter().filter(|door| **door != 0).count(),
+            DOORS.len()
+        );
     }
 
     #[test]

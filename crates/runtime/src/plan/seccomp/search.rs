@@ -9,17 +9,24 @@ use super::assembler::{Assembler, Target, Test};
 /// `ranges[i]` covers the values from its own start to before the next one's.
 pub(super) type Ranges<T> = Vec<(T, Target)>;
 
+/// Up to how many odd values are asked for one after the other. Three tests in a row take no
+/// longer than halving seven ranges, and half the room.
+const ODD_VALUES: usize = 3;
+
 /// Emits a search for the accumulator in `ranges`.
 pub(super) fn search(asm: &mut Assembler, ranges: &[(u32, Target)]) -> Target {
     match ranges {
         [] => unreachable!("ranges begin at 0, so there is always one"),
         [(_, only)] => *only,
-        // One value that differs from its surroundings: a single test instead of two.
-        [(_, around), (at, inside), (after, again)] if around == again && *after == at + 1 => {
-            asm.branch(Test::Equal, *at, *inside, *around)
+        _ if odd_values(ranges) => {
+            let around = ranges[0].1;
+            let odd = ranges.iter().rev().filter(|(_, target)| *target != around);
+            odd.fold(around, |next, (at, target)| {
+                asm.branch(Test::Equal, *at, *target, next)
+            })
         }
         _ => {
-            let (low, high) = ranges.split_at(middle(ranges));
+            let (low, high) = ranges.split_at(ranges.len() / 2);
             let from = high[0].0;
             let high = search(asm, high);
             let low = search(asm, low);
@@ -28,14 +35,12 @@ pub(super) fn search(asm: &mut Assembler, ranges: &[(u32, Target)]) -> Target {
     }
 }
 
-/// Where to halve. With an odd number of ranges one half gets three of a triple that
-/// [`search`] can decide by one test, if possible.
-fn middle(ranges: &[(u32, Target)]) -> usize {
-    let half = ranges.len() / 2;
-    match ranges {
-        [_, (at, _), (after, _), ..] if ranges.len() == 4 && *after == at + 1 => 3,
-        _ => half,
-    }
+/// Whether all is one target but for a few single values.
+fn odd_values(ranges: &[(u32, Target)]) -> bool {
+    let (first, last) = (ranges[0].1, ranges[ranges.len() - 1].1);
+    let single = |pair: &[(u32, Target)]| pair[0].1 == first || pair[1].0 == pair[0].0 + 1;
+    let odd = ranges.iter().filter(|(_, target)| *target != first).count();
+    first == last && odd <= ODD_VALUES && ranges.windows(2).all(single)
 }
 
 /// Gives the values from `first` to `last` (inclusive) to `target`.
@@ -83,9 +88,19 @@ mod tests {
     }
 
     #[test]
-    fn one_odd_value_costs_one_test() {
-        let mut asm = Assembler::default();
-        let start = search(&mut asm, &[(0, A), (7, B), (8, A)]);
-        assert_eq!(asm.finish(start).len(), 3);
+    fn odd_values_cost_one_test_each() {
+        let length = |ranges: &[(u32, Target)]| {
+            let mut asm = Assembler::default();
+            let start = search(&mut asm, ranges);
+            asm.finish(start).len()
+        };
+        let returns = 2;
+        assert_eq!(length(&[(0, A), (7, B), (8, A)]), 1 + returns);
+        assert_eq!(
+            length(&[(0, A), (7, B), (8, A), (9, B), (10, A)]),
+            2 + returns
+        );
+        assert_eq!(length(&[(0, A), (7, B), (9, A)]), 2 + returns);
+        assert_eq!(length(&[(0, A), (7, B)]), 1 + returns);
     }
 }

@@ -15,7 +15,7 @@ use super::abi::COLUMNS;
 pub(super) const NO: u16 = u16::MAX;
 
 #[rustfmt::skip]
-pub(super) static TABLE: &[(&str, [u16; COLUMNS])] = &[
+pub(super) const TABLE: &[(&str, [u16; COLUMNS])] = &[
     ("_llseek",                      [  NO,  140,   NO,   NO,  140,   NO,   NO,  140,  140,   NO,  140]),
     ("_newselect",                   [  NO,  142,   NO,   NO,  142,   NO,   NO,  142,  142,   NO,  142]),
     ("_sysctl",                      [ 156,  149,   NO,   NO,  149,   NO,   NO,  149,  149,  149,  149]),
