@@ -1,7 +1,6 @@
 //! Promises in documents must have a test: each id that SECURITY.md promises (such as S-EXE) stands
-//! in a test, and each test file that docs/conformance.md names exists.
+//! in a test, and each file and test that docs/conformance.md names exists.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Finding;
@@ -30,23 +29,34 @@ pub(crate) fn untested(security: &str, tests: &[String]) -> Vec<Finding> {
     findings
 }
 
-/// Files that docs/conformance.md names in its rows and that do not exist. `exists` answers for one path.
-pub(crate) fn missing_files(conformance: &str, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
-    let document = Path::new("docs/conformance.md");
+/// Files and functions that docs/conformance.md names in its rows, as `file.rs` or `file.rs::function`,
+/// and that do not exist. `read` answers with a file's text.
+pub(crate) fn missing(conformance: &str, read: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in conformance
         .lines()
         .enumerate()
         .filter(|(_, line)| line.starts_with("| "))
     {
-        let quoted: BTreeSet<&str> = line.split('`').skip(1).step_by(2).collect();
-        for path in quoted
-            .into_iter()
-            .filter(|word| word.contains('/') && word.ends_with(".rs"))
-        {
-            if !exists(path) {
-                let why = format!("it names {path}, which does not exist");
-                findings.push(Finding::new(document, index + 1, "promise", why));
+        let named = line
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|word| word.contains(".rs"));
+        for word in named {
+            let (file, function) = word.split_once("::").unwrap_or((word, ""));
+            let text = read(file);
+            let there = text.is_some_and(|text| {
+                function.is_empty() || text.contains(&format!("fn {function}("))
+            });
+            if !there {
+                let why = format!("it names {word}, which does not exist");
+                findings.push(Finding::new(
+                    Path::new("docs/conformance.md"),
+                    index + 1,
+                    "promise",
+                    why,
+                ));
             }
         }
     }
@@ -77,10 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_does_not_exist_is_found() {
-        let rows = "| clause | `a/b.rs` | `c/d.rs` |\n`x/y.rs` outside a row\n";
-        let found = missing_files(rows, |path| path == "a/b.rs");
-        assert_eq!(found.len(), 1);
-        assert!(found[0].why.contains("c/d.rs"));
+    fn a_file_or_function_that_does_not_exist_is_found() {
+        let rows = "| clause | `a/b.rs` | `a/b.rs::f`, `a/b.rs::g`, `c/d.rs::f` |\n`x/y.rs` outside a row\n";
+        let found = missing(rows, |path| {
+            (path == "a/b.rs").then(|| "fn f() {}".to_owned())
+        });
+        assert_eq!(found.len(), 2);
+        assert!(found[0].why.contains("a/b.rs::g"));
+        assert!(found[1].why.contains("c/d.rs::f"));
     }
 }
