@@ -1,5 +1,7 @@
 //! A bundle: the directory with `config.json`, and the document in it.
 
+mod place;
+
 use crate::error::{Error, Result};
 use crate::spec::Spec;
 use serde::de::DeserializeOwned;
@@ -83,22 +85,17 @@ pub fn parse<T: DeserializeOwned>(document: &[u8]) -> std::result::Result<T, Str
 }
 
 fn typed<T: DeserializeOwned>(document: &[u8]) -> std::result::Result<T, String> {
-    let mut reader = serde_json::Deserializer::from_slice(document);
-    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let text = error.into_inner().to_string();
-        // The second reading has lines of its own making.
-        let text = text
-            .split(" at line ")
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        format!("{path}: {text}")
-    })?;
-    reader
-        .end()
-        .map_err(|error| format!("not valid JSON: {error}"))?;
-    Ok(read)
+    serde_json::from_slice(document).map_err(|error| {
+        if error.classify() != serde_json::error::Category::Data {
+            return format!("not valid JSON: {error}");
+        }
+        let text = error.to_string();
+        let text = text.split(" at line ").next().unwrap_or_default();
+        match place::path(document, error.line(), error.column()) {
+            path if path.is_empty() => text.to_owned(),
+            path => format!("{path}: {text}"),
+        }
+    })
 }
 
 fn drop_nulls(value: &mut serde_json::Value) {

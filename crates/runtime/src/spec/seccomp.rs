@@ -219,8 +219,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Seccomp, String> {
-        let mut source = serde_json::Deserializer::from_str(text);
-        serde_path_to_error::deserialize(&mut source).map_err(|error| error.to_string())
+        crate::bundle::parse(text.as_bytes())
     }
 
     #[test]
