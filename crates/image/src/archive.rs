@@ -7,6 +7,7 @@
 mod collect;
 mod docker;
 mod oci_layout;
+mod save;
 
 use crate::compression::Decoder;
 use crate::content::Ingest;

@@ -26,10 +26,22 @@ mod durable;
 #[cfg(not(target_os = "linux"))]
 #[path = "durable_elsewhere.rs"]
 mod durable;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "layers are unpacked on Linux only so far")
+)]
 mod error;
 mod image;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "layers are unpacked on Linux only so far")
+)]
 mod layer;
 mod layout;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "layers are unpacked on Linux only so far")
+)]
 mod limits;
 mod lock;
 mod platform;
@@ -37,6 +49,10 @@ mod progress;
 mod reference;
 pub mod snapshot;
 mod store;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "layers are unpacked on Linux only so far")
+)]
 mod tar;
 
 pub use archive::LoadOptions;

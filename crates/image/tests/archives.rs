@@ -324,3 +324,41 @@ fn an_index_is_searched_by_platform() {
         "{error}"
     );
 }
+
+#[test]
+fn what_is_saved_loads_with_the_same_digests() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    load(
+        &store,
+        &docker_archive(&[(&["one:1", "one:2"], vec![layer("a")])]),
+    )
+    .unwrap();
+    load(&store, &oci_archive("latest", &[layer("a"), layer("b")])).unwrap();
+    let images: Vec<_> = store
+        .images()
+        .unwrap()
+        .iter()
+        .map(|image| store.image(&image.digest).unwrap())
+        .collect();
+    let mut saved = Vec::new();
+    store
+        .save(&images.iter().collect::<Vec<_>>(), &mut saved)
+        .unwrap();
+    let other = Store::open(&scratch.path.join("other")).unwrap();
+    let loaded = load(&other, &saved).unwrap();
+    assert_eq!(loaded.len(), 2);
+    for image in &images {
+        assert_eq!(other.image(&image.digest).unwrap().names, image.names);
+    }
+    // Damage in the store is not passed on.
+    let blob = store
+        .root()
+        .join("blobs/sha256")
+        .join(images[0].layers[0].digest.hex());
+    let mut bytes = std::fs::read(&blob).unwrap();
+    bytes[513] ^= 1;
+    std::fs::write(&blob, bytes).unwrap();
+    let error = store.save(&[&images[0]], &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, Error::WrongDigest { .. }), "{error}");
+}

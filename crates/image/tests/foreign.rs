@@ -105,6 +105,34 @@ fn skopeo_reads_our_store_and_writes_what_we_load() {
 }
 
 #[test]
+fn skopeo_reads_what_we_save() {
+    if !has("skopeo") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let store = source(&scratch);
+    let image = store.find("thing:1").unwrap();
+    let mut file = std::fs::File::create(scratch.path.join("saved.tar")).unwrap();
+    store.save(&[&image], &mut file).unwrap();
+    for from in [
+        "docker-archive:saved.tar:thing:1",
+        "oci-archive:saved.tar:docker.io/library/thing:1",
+    ] {
+        let inspected = run(
+            &scratch.path,
+            "skopeo",
+            &["--insecure-policy", "inspect", "--config", from],
+        );
+        for layer in &image.layers {
+            assert!(
+                inspected.contains(&layer.diff_id.to_string()),
+                "{from}: {inspected}"
+            );
+        }
+    }
+}
+
+#[test]
 fn umoci_layouts_are_loaded() {
     if !has("umoci") {
         return;

@@ -146,6 +146,30 @@ fn whiteouts_hide_what_is_below() {
     }
 }
 
+/// Overlayfs shows a whiteout in an opaque directory, or in one that nothing below has, as a file.
+#[test]
+fn needless_whiteouts_are_left_out() {
+    needs_root!();
+    let scratch = Scratch::new();
+    let base = Tar::new()
+        .file("a/x", "1")
+        .file("a/sub/y", "2")
+        .file("b/x", "1");
+    let change = Tar::new()
+        .file("a/.wh.x", "")
+        .file("a/sub/.wh.y", "")
+        .file("a/sub/z", "")
+        .file("a/.wh..wh..opq", "")
+        .file("b/.wh.nothing", "")
+        .file("new/.wh.nothing", "")
+        .file("new/f", "");
+    let (_, unpacked) = unpack(&scratch.store(), &[base.finish(), change.finish()]).unwrap();
+    assert_eq!(
+        tree(&unpacked.layers[1], false),
+        ["a/", "a/sub/", "a/sub/z=", "new/", "new/f="]
+    );
+}
+
 #[test]
 fn an_opaque_root_hides_every_name_below() {
     needs_root!();

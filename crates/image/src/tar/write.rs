@@ -39,28 +39,39 @@ impl Builder {
     }
 
     fn header(&mut self, name: &str, mode: u32, size: u64, typeflag: u8) -> Result<()> {
-        let refuse = |reason: &str| Error::entry(name.as_bytes(), reason);
-        if name.is_empty() || name.len() > 100 || name.contains('\0') {
-            return Err(refuse("a name in a new image has 1 to 100 bytes"));
-        }
-        if size >= 1 << 33 {
-            return Err(refuse("a file in a new image is smaller than 8 GiB"));
-        }
-        let mut block = [0; BLOCK];
-        block[..name.len()].copy_from_slice(name.as_bytes());
-        block[100..107].copy_from_slice(format!("{:07o}", mode & 0o7777).as_bytes());
-        block[108..115].copy_from_slice(b"0000000");
-        block[116..123].copy_from_slice(b"0000000");
-        block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
-        block[136..147].copy_from_slice(b"00000000000");
-        block[156] = typeflag;
-        block[257..265].copy_from_slice(b"ustar\x0000");
-        block[148..156].fill(b' ');
-        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-        block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-        self.bytes.extend_from_slice(&block);
+        self.bytes
+            .extend_from_slice(&header(name, mode, size, typeflag)?);
         Ok(())
     }
+}
+
+/// The header of one entry.
+pub(crate) fn header(name: &str, mode: u32, size: u64, typeflag: u8) -> Result<[u8; BLOCK]> {
+    if name.is_empty() || name.len() > 100 || name.contains('\0') {
+        return Err(Error::entry(
+            name.as_bytes(),
+            "a name in a new archive has 1 to 100 bytes",
+        ));
+    }
+    let mut block = [0; BLOCK];
+    block[..name.len()].copy_from_slice(name.as_bytes());
+    block[100..107].copy_from_slice(format!("{:07o}", mode & 0o7777).as_bytes());
+    block[108..115].copy_from_slice(b"0000000");
+    block[116..123].copy_from_slice(b"0000000");
+    if size < 1 << 33 {
+        block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+    } else {
+        // Too large for eleven octal digits: the base-256 form, which every reader knows.
+        block[124] = 0x80;
+        block[128..136].copy_from_slice(&size.to_be_bytes());
+    }
+    block[136..147].copy_from_slice(b"00000000000");
+    block[156] = typeflag;
+    block[257..265].copy_from_slice(b"ustar\x0000");
+    block[148..156].fill(b' ');
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    Ok(block)
 }
 
 #[cfg(test)]
