@@ -123,6 +123,20 @@ impl Cmd {
         self.spawn().wait()
     }
 
+    /// Runs it to its end and expects success, without a word and without keeping its output:
+    /// for what is done thousands of times.
+    ///
+    /// # Panics
+    /// When it fails or passes its limit, with everything it wrote.
+    pub fn run_silently(self) {
+        let mut running = self.spawn();
+        running.is_quiet = true;
+        let output = running.wait().ok();
+        for file in &output.files {
+            let _ = fs::remove_file(file);
+        }
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -173,6 +187,7 @@ pub struct Running {
     started: Instant,
     kind: Option<Kind>,
     files: [PathBuf; 2],
+    is_quiet: bool,
     done: bool,
 }
 
@@ -199,6 +214,7 @@ impl Running {
             started,
             kind,
             files,
+            is_quiet: false,
             done: false,
         }
     }
@@ -249,7 +265,9 @@ impl Running {
             elapsed: self.started.elapsed(),
             kind: self.kind,
         };
-        eprint!("{output}");
+        if !self.is_quiet {
+            eprint!("{output}");
+        }
         output
     }
 

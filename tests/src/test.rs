@@ -85,6 +85,19 @@ impl Test {
         self.kind == kind
     }
 
+    /// The groups a process shows that asked for these and has this primary group, sorted. Ours
+    /// always has the primary group among them, so that "deny by group" cannot be got around
+    /// (CVE-2022-36109); the rivals leave that to the engine.
+    #[must_use]
+    pub fn expected_groups(&self, primary: u32, additional: &[u32]) -> Value {
+        let mut groups = additional.to_vec();
+        if self.kind == Kind::Dhow && !groups.contains(&primary) {
+            groups.push(primary);
+        }
+        groups.sort_unstable();
+        groups.into()
+    }
+
     /// The word that everything of this test carries.
     #[must_use]
     pub fn mark(&self) -> &str {

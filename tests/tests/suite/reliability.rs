@@ -1,1 +1,81 @@
 //! What must hold when it is repeated and under load.
+
+use dhow_tests::{Bundle, Cmd, Test, for_runtimes};
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Runs one container as often as it is asked to, eight at once, with two more processes that only
+/// burn time. One that does not return within its limit ends the test.
+fn run_many(test: &Test, bundle: &Bundle, total: u32) -> Duration {
+    let burn = ["sh", "-c", "while :; do :; done"];
+    let endless = Duration::from_secs(7200);
+    let burners = [(); 2].map(|()| test.command(&burn).limit(endless).spawn());
+    let program = test.kind().program().expect("checked before the test");
+    let (mark, state, out) = (test.mark(), test.state_root(), test.root().join("out"));
+    let next = AtomicU32::new(0);
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= total {
+                return;
+            }
+            run_one(&program, &state, bundle, &out, mark, number);
+        }
+    };
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(work);
+        }
+    });
+    drop(burners);
+    start.elapsed()
+}
+
+fn run_one(program: &Path, state: &Path, bundle: &Bundle, out: &Path, mark: &str, number: u32) {
+    let id = format!("{mark}-r{number}");
+    let words: [OsString; 7] = [
+        program.into(),
+        "--root".into(),
+        state.into(),
+        "run".into(),
+        "--bundle".into(),
+        bundle.path().into(),
+        id.into(),
+    ];
+    Cmd::new(out, mark, &words).run_silently();
+}
+
+/// No lost wake-up: a container that is gone before anybody waits for it is still noticed. The
+/// long profile (`DHOW_LONG=1`) makes two thousand a hundred thousand.
+fn run_true_never_hangs(test: &Test) {
+    let is_long = std::env::var_os("DHOW_LONG").is_some();
+    let total = if is_long { 100_000 } else { 2_000 };
+    let elapsed = run_many(test, &test.bundle(), total);
+    eprintln!("{total} runs in {elapsed:?}");
+}
+
+/// Fifty at once, each with hooks, terminal-less streams and a limit: no failure, nothing left.
+fn many_with_everything(test: &Test) {
+    let bundle = test.bundle_with(|config| {
+        let hook = serde_json::json!({"path": "/bin/true"});
+        config.add_hook("createRuntime", hook.clone());
+        config.add_hook("poststop", hook);
+        config["linux"]["resources"] = serde_json::json!({"pids": {"limit": 50}});
+    });
+    run_many(test, &bundle, 100);
+}
+
+/// Created, started, asked, killed and deleted two hundred times: nothing grows.
+fn the_whole_life_two_hundred_times(test: &Test) {
+    let bundle = test.bundle_running(&["sleep", "1000"]);
+    for _ in 0..200 {
+        let container = test.create(&bundle, "a");
+        container.start();
+        container.verb(&["delete", "--force"]).run_silently();
+    }
+}
+
+for_runtimes!([Dhow]; run_true_never_hangs, many_with_everything, the_whole_life_two_hundred_times);

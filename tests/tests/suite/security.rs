@@ -1,1 +1,18 @@
-//! One test per row of the catalogue of attacks, by id.
+//! One test per row of the catalogue of attacks in SECURITY.md; the ids are the module's names.
+//!
+//! "Refused" means: exit code other than 0, a message that names the field or the path, and
+//! nothing left (the leak snapshot of every test). Where a rival is weak against a row, the test
+//! runs on ours alone or says which expectation differs.
+
+mod s_cwd;
+mod s_dev_link;
+mod s_exe;
+mod s_fd_leak;
+mod s_id;
+mod s_identity;
+mod s_inheritable;
+mod s_mask;
+mod s_mkdir;
+mod s_proc_link;
+mod s_readonly;
+mod s_sysctl;

@@ -14,6 +14,8 @@ mod platform;
 mod platform;
 #[cfg(target_os = "linux")]
 mod report;
+#[cfg(target_os = "linux")]
+mod watch;
 
 fn main() -> std::process::ExitCode {
     platform::main()

@@ -121,7 +121,6 @@ fn impossible_values_are_refused_by_path(test: &Test) {
             json!({"memory": {"limit": "much"}}),
             "linux.resources.memory.limit",
         ),
-        (json!({"pids": {}}), "linux.resources.pids"),
         (
             json!({"devices": [{"allow": true, "access": "moon"}]}),
             "linux.resources.devices[0].access",

@@ -64,7 +64,13 @@ fn every_named_mount_option_is_known(test: &Test) {
             false => ("tmpfs", "tmpfs"),
         };
         let output = test.run_with(|config| {
-            config.add_mount(source.0, source.1, "/mnt", &[option]);
+            // A remount needs something that is mounted.
+            let point = if option == "remount" {
+                "/dev/shm"
+            } else {
+                "/mnt"
+            };
+            config.add_mount(source.0, source.1, point, &[option]);
         });
         // tmpfs takes no unknown option, so an option handed on as data is an error.
         let needs_a_mapping = option.contains("idmap");
