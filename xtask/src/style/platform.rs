@@ -33,7 +33,7 @@ fn in_order(code: &str, word: &str, at: usize) -> bool {
     if word == "cfg(" && condition.trim_end_matches(']') == "cfg(test)" {
         return true;
     }
-    if word != "cfg(" || code[attribute..].starts_with("#![") {
+    if word == "cfg!(" || code[attribute..].starts_with("#![") {
         return false;
     }
     let item = without_visibility(&code[skip_attributes(code, end)..]);
@@ -74,13 +74,14 @@ mod tests {
         assert_eq!(lines("fn a() {\n    if cfg!(unix) {}\n}\n"), [2]);
         assert_eq!(lines("fn a() {\n    #[cfg(unix)]\n    b();\n}\n"), [2]);
         assert_eq!(lines("#![cfg(unix)]\n"), [1]);
-        assert_eq!(lines("#[cfg_attr(unix, path = \"a.rs\")]\nmod a;\n"), [1]);
+        assert_eq!(lines("#[cfg_attr(unix, inline)]\nfn a() {}\n"), [1]);
     }
 
     #[test]
     fn conditions_on_modules_and_imports_stand_where_they_should() {
         let seam = "#[cfg(target_os = \"linux\")]\nmod linux;\n#[cfg(windows)]\npub(crate) use windows::run;\n\
-                    #[cfg(unix)]\n#[path = \"x.rs\"]\npub mod a;\n";
+                    #[cfg(unix)]\n#[path = \"x.rs\"]\npub mod a;\n\
+                    #[cfg_attr(unix, allow(dead_code))]\nmod b;\n";
         assert!(lines(seam).is_empty());
         assert!(
             lines("#[cfg(test)]\nfn a() {}\n#[cfg(all(test, unix))]\nmod tests { fn a() {} }\n")
