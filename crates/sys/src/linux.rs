@@ -11,6 +11,7 @@ pub mod keyring;
 pub mod lock;
 pub mod mount;
 pub mod namespace;
+pub mod netdevice;
 pub mod notify;
 pub mod path;
 pub mod process;

@@ -36,7 +36,7 @@ use crate::spec::State;
 use crate::{hooks, state::Status};
 use dhow_sys::process::{Child, Cloned};
 use dhow_sys::procfs::Procfs;
-use dhow_sys::{fd, keyring, mount, namespace, process};
+use dhow_sys::{fd, keyring, mount, namespace, netdevice, process};
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -413,6 +413,10 @@ impl Inherited<'_> {
         // After the parent has put us into the cgroup: the namespace's root is where we are.
         if plan.namespaces.makes(Kind::Cgroup) {
             namespace::unshare(namespace::CGROUP).at("make a cgroup namespace")?;
+        }
+        if plan.namespaces.makes(Kind::Network) {
+            // As runc does: programs expect to reach themselves even where there is no network.
+            netdevice::bring_up_loopback().at("bring the loopback interface up")?;
         }
         if plan.namespaces.makes(Kind::Time) {
             attributes::time_namespace(&plan.time_offsets, self.procfs)?;
