@@ -54,6 +54,8 @@ impl HostRoot {
 pub struct Rootfs {
     /// The root directory of the topmost mount at `/`.
     top: OwnedFd,
+    /// How many mounts of ours lie at `/` below the topmost.
+    covered: usize,
 }
 
 impl Rootfs {
@@ -76,7 +78,10 @@ impl Rootfs {
         set_propagation(tree.as_fd(), (Propagation::Private, true))?;
         let slash = path::open_directory(Path::new("/")).at(step)?;
         mount::attach(tree.as_fd(), slash.as_fd()).at(step)?;
-        Ok(Self { top: tree })
+        Ok(Self {
+            top: tree,
+            covered: 0,
+        })
     }
 
     /// Takes the host's directory as it is, for a container without a mount namespace of its own.
@@ -86,7 +91,7 @@ impl Rootfs {
     pub fn borrow(host: &HostRoot) -> Result<Self> {
         let top =
             path::reopen(host.directory.as_fd(), OFlags::PATH).at("open the root filesystem")?;
-        Ok(Self { top })
+        Ok(Self { top, covered: 0 })
     }
 
     /// The root of the mount namespace that this process has joined.
@@ -96,7 +101,7 @@ impl Rootfs {
     pub fn inside() -> Result<Self> {
         path::open_directory(Path::new("/"))
             .at("open the root")
-            .map(|top| Self { top })
+            .map(|top| Self { top, covered: 0 })
     }
 
     /// The root directory.
@@ -107,6 +112,7 @@ impl Rootfs {
     /// A filesystem was mounted over `/` itself: from here on that one is the root.
     pub fn cover(&mut self, top: OwnedFd) {
         self.top = top;
+        self.covered += 1;
     }
 
     /// Opens something inside, links followed inside the root.
@@ -128,8 +134,12 @@ impl Rootfs {
             Entry::Pivot => {
                 mount::pivot().at(step)?;
                 // The old root now lies on top of the working directory. Letting go of it does not
-                // reach the host: this namespace is a slave of the host's.
-                mount::detach_working_directory().at("let go of the host's tree")?;
+                // reach the host: this namespace is a slave of the host's. What the topmost mount
+                // covered still lies over the old root, and each call takes off only the uppermost:
+                // with one call too few, whoever joins this namespace lands in the host's tree.
+                for _ in 0..=self.covered {
+                    mount::detach_working_directory().at("let go of the host's tree")?;
+                }
             }
             // The root's mount lies over `/` already.
             Entry::Move | Entry::ChangeRoot => mount::change_root().at(step)?,
