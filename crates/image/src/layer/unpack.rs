@@ -13,6 +13,8 @@
 
 mod contents;
 mod directories;
+mod links;
+mod whiteouts;
 
 use super::below::Below;
 use super::hide;
@@ -21,14 +23,13 @@ use super::{Ownership, Report, name};
 use crate::tar::{Entry, Kind, Moment, Reader};
 use crate::{Error, Limits, Result};
 use dhow_sys::tree::{self, Node, Time};
-use dhow_sys::{FileType, Stat, xattr};
+use dhow_sys::{FileType, xattr};
 use directories::Directories;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::rc::Rc;
 
 /// How a layer is unpacked.
 #[derive(Debug)]
@@ -140,31 +141,6 @@ impl Unpacker<'_> {
         self.directories
             .remember(entry, &[], self.mode(entry), root.as_fd())
             .map_err(at(entry))
-    }
-
-    /// A whiteout. It waits for the end, when it is known what else this layer says of the name and of
-    /// the directories around it: overlayfs shows a needless whiteout as a file that cannot be opened.
-    fn gone(&mut self, entry: &Entry, parents: &[&[u8]], name: &[u8]) -> Result<()> {
-        // Refuses a way out of the layer at once.
-        self.directories.existing(entry, parents)?;
-        if !self.options.below.is_empty() {
-            let path = [parents, &[name]].concat();
-            self.gone.insert(path.join(&b'/'), entry.clone());
-        }
-        Ok(())
-    }
-
-    fn opaque(&mut self, entry: &Entry, parents: &[&[u8]]) -> Result<()> {
-        if self.options.below.is_empty() {
-            return Ok(());
-        }
-        if parents.is_empty() {
-            // Overlayfs does not look at its root for this mark; see `finish`.
-            self.root_is_opaque = true;
-            return Ok(());
-        }
-        let parent = self.directories.parent(entry, parents)?;
-        hide::make_opaque(parent.as_fd()).map_err(at(entry))
     }
 
     fn make<R: Read>(
@@ -279,73 +255,6 @@ impl Unpacker<'_> {
         tree::set_time(parent, name, time(entry.time)).map_err(at(entry))
     }
 
-    /// Finds what a hard link points to: in this layer, or else copied up from one below.
-    fn link_target(
-        &mut self,
-        entry: &Entry,
-        path: &[&[u8]],
-    ) -> Result<(Rc<OwnedFd>, Vec<u8>, Stat)> {
-        let target = name::components(&entry.link)
-            .map_err(|reason| refuse(entry, format!("link target: {reason}")))?;
-        let Some((last, parents)) = target.split_last() else {
-            return Err(refuse(entry, "it is a hard link to the layer's root"));
-        };
-        if target == path {
-            return Err(refuse(entry, "it is a hard link to itself"));
-        }
-        let marker = whiteout::marker(last).map_err(|reason| refuse(entry, reason))?;
-        if marker != Marker::None || whiteout::check_parents(parents).is_err() {
-            return Err(refuse(entry, "it is a hard link to a whiteout"));
-        }
-        let name = OsStr::from_bytes(last);
-        let shown = String::from_utf8_lossy(&entry.link);
-        let directory = self.directories.existing(entry, parents)?;
-        let found = match &directory {
-            Some(directory) => tree::stat(directory.as_fd(), name).map_err(at(entry))?,
-            None => None,
-        };
-        let (directory, stat) = match (directory, found) {
-            (Some(directory), Some(stat)) => (directory, stat),
-            _ => {
-                if (1..=target.len())
-                    .any(|depth| self.gone.contains_key(&target[..depth].join(&b'/')))
-                {
-                    return Err(refuse(
-                        entry,
-                        format!(
-                            "it is a hard link to {shown:?}, which a whiteout of this layer removed"
-                        ),
-                    ));
-                }
-                let found = self.options.below.find(&target).map_err(at(entry))?;
-                let Some(found) = found else {
-                    return Err(refuse(
-                        entry,
-                        format!("it is a hard link to {shown:?}, which does not exist"),
-                    ));
-                };
-                if tree::file_type(&found.stat) != FileType::RegularFile {
-                    return Err(refuse(
-                        entry,
-                        format!("it is a hard link to {shown:?} of a layer below, no regular file"),
-                    ));
-                }
-                let directory = self.directories.parent(entry, parents)?;
-                contents::copy_up(&found, directory.as_fd(), name, self.options.ownership)
-                    .map_err(at(entry))?;
-                let stat = tree::stat(directory.as_fd(), name).map_err(at(entry))?;
-                (directory, stat.unwrap_or(found.stat))
-            }
-        };
-        if tree::file_type(&stat) == FileType::Directory {
-            return Err(refuse(
-                entry,
-                format!("it is a hard link to the directory {shown:?}"),
-            ));
-        }
-        Ok((directory, last.to_vec(), stat))
-    }
-
     fn adorn_directory(
         &mut self,
         entry: &Entry,
@@ -407,57 +316,6 @@ impl Unpacker<'_> {
                     ));
                 }
                 result => result.map_err(at(entry))?,
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Report> {
-        let gone = std::mem::take(&mut self.gone);
-        for (path, entry) in &gone {
-            let path: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
-            self.hide(entry, &path)?;
-        }
-        if self.root_is_opaque {
-            self.hide_all_at_root()
-                .map_err(Error::kernel("hide what is below in", "/"))?;
-        }
-        self.directories.finish()?;
-        Ok(self.report)
-    }
-
-    fn hide(&mut self, entry: &Entry, path: &[&[u8]]) -> Result<()> {
-        let Some((last, parents)) = path.split_last() else {
-            return Ok(());
-        };
-        let name = OsStr::from_bytes(last);
-        if let Some(parent) = self.directories.existing(entry, parents)?
-            && let Some(stat) = tree::stat(parent.as_fd(), name).map_err(at(entry))?
-        {
-            // A whiteout speaks of the layers below only: what this layer has stays, and hides them.
-            if tree::file_type(&stat) == FileType::Directory {
-                let directory = tree::open_directory(parent.as_fd(), name).map_err(at(entry))?;
-                hide::make_opaque(directory.as_fd()).map_err(at(entry))?;
-            }
-            return Ok(());
-        }
-        let visible = self.options.below.find(path).map_err(at(entry))?.is_some();
-        if !visible || self.directories.is_hidden(parents).map_err(at(entry))? {
-            return Ok(());
-        }
-        let parent = self.directories.parent(entry, parents)?;
-        hide::hide(parent.as_fd(), name).map_err(at(entry))
-    }
-
-    fn hide_all_at_root(&self) -> dhow_sys::Result<()> {
-        let root = self.directories.root();
-        for name in self.options.below.root_names()? {
-            match tree::stat(root, &name)? {
-                None => hide::hide(root, &name)?,
-                Some(stat) if tree::file_type(&stat) == FileType::Directory => {
-                    hide::make_opaque(tree::open_directory(root, &name)?.as_fd())?;
-                }
-                Some(_) => {}
             }
         }
         Ok(())
