@@ -2,6 +2,7 @@
 
 use dhow_tests::{Test, for_each_runtime, for_runtimes};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// The mount of `/` in a report: the last one, which covers the others.
 fn root_mount(report: &Value) -> &Value {
@@ -102,6 +103,40 @@ fn an_absolute_path_is_taken_as_it_is(test: &Test) {
     test.run_bundle(&bundle).ok();
 }
 
+/// The engine's way: an overlay as the first mount, at `/`, over the bundle's directory. The pivot
+/// must let go of everything below it, or who joins the namespace later is back on the host.
+fn a_mount_over_the_root_leaves_nothing_of_the_host(test: &Test) {
+    let bundle = test.bundle_with(|config| config.args(&["sleep", "1000"]));
+    let layer = |name: &str| {
+        let path = test.root().join(name);
+        std::fs::create_dir(&path).expect("mkdir");
+        path.display().to_string()
+    };
+    let (upper, work) = (layer("upper"), layer("work"));
+    let options = json!([
+        format!("lowerdir={}", bundle.rootfs().display()),
+        format!("upperdir={upper}"),
+        format!("workdir={work}"),
+    ]);
+    bundle.edit(|config| {
+        let first =
+            json!({"destination": "/", "type": "overlay", "source": "overlay", "options": options});
+        config["mounts"]
+            .as_array_mut()
+            .expect("a list")
+            .insert(0, first);
+    });
+    let container = test.create(&bundle, "a");
+    container.start();
+    let report = container.exec(&["probe"]).ok().json();
+    let mounts = report["mounts"].as_array().expect("a list");
+    let roots: Vec<_> = mounts.iter().filter(|m| m["point"] == "/").collect();
+    assert_eq!(roots.len(), 1, "{mounts:?}");
+    container.exec(&["touch", "/made-by-exec"]).ok();
+    assert!(Path::new(&upper).join("made-by-exec").exists());
+    assert!(!Path::new("/made-by-exec").exists());
+}
+
 for_each_runtime!(
     readonly_means_readonly,
     writable_means_writable,
@@ -109,6 +144,9 @@ for_each_runtime!(
     a_relative_path_is_below_the_bundle,
     an_absolute_path_is_taken_as_it_is,
 );
+
+// Nobody else takes a mount at `/` itself.
+for_runtimes!([Dhow]; a_mount_over_the_root_leaves_nothing_of_the_host);
 
 // crun takes any word.
 for_runtimes!([Dhow, Runc]; an_unknown_propagation_is_refused);
