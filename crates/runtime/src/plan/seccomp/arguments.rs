@@ -7,6 +7,7 @@
 //! Source: seccomp(2), `struct seccomp_data`.
 
 use super::assembler::{Assembler, Target, Test};
+use super::program::MAX_INSTRUCTIONS;
 use super::search::{Ranges, paint, search};
 use crate::spec::seccomp::{Argument, Operator};
 
@@ -145,6 +146,11 @@ impl Check {
         let mut ranges = vec![(0, next)];
         let mut argument = 0;
         for rule in group.iter().rev() {
+            // Every range costs an instruction, so this profile is refused for its length
+            // whatever follows; without a stop here it would take time first.
+            if ranges.len() > 2 * MAX_INSTRUCTIONS {
+                break;
+            }
             if let Some((of, first, last, inside)) = rule.range() {
                 argument = of;
                 self.paint(&mut ranges, first, last, inside, Target::Return(rule.value));
