@@ -99,10 +99,12 @@ fn table(rows: Vec<Row>, arguments: &Arguments, identity: impl Fn(&str) -> Strin
 
 /// One row for each name; an image without any has one too.
 fn rows(image: &ImageSummary, now: Moment) -> Vec<Row> {
+    // Images that are built the same each time say 1970: they do not know.
     let created = image
         .created
         .as_deref()
         .and_then(|text| text.parse().ok())
+        .filter(|time: &jiff::Timestamp| time.as_second() > 0)
         .map(Moment);
     let row = |name: Option<&String>| {
         let (repository, tag) = name.map_or(("<none>", "<none>"), |name| split(name));
@@ -164,7 +166,7 @@ mod tests {
         );
         assert_eq!(found[0].created_since, "2 days ago");
         image.names.clear();
-        image.created = None;
+        image.created = Some("1970-01-01T00:00:00Z".into());
         let found = rows(&image, now);
         assert_eq!(
             (

@@ -3,7 +3,8 @@
 use crate::arguments::Global;
 use crate::error::Error;
 use crate::output::{json, print};
-use serde_json::Value;
+use dhow_engine::{Details, Engine, ImageSummary};
+use serde::Serialize;
 
 /// Flags of `dhow inspect`.
 #[derive(Debug, clap::Args)]
@@ -36,34 +37,23 @@ fn json_only(text: &str) -> Result<(), String> {
     }
 }
 
+/// Something of that name, written as it is.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Found {
+    Container(Box<Details>),
+    Image(ImageSummary),
+}
+
 /// Prints one list of everything found.
 ///
 /// # Errors
 /// What was not found, after what was.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let engine = super::open(global)?;
-    let container = |name: &str| -> Result<Value, Error> {
-        serde_json::to_value(engine.inspect(name)?).map_err(Error::Document)
-    };
-    let image = |name: &str| -> Result<Value, Error> {
-        serde_json::to_value(engine.image(name)?).map_err(Error::Document)
-    };
     let (mut found, mut failed) = (Vec::new(), Vec::new());
     for name in &arguments.names {
-        let result = match arguments.kind {
-            Some(Kind::Container) => container(name),
-            Some(Kind::Image) => image(name),
-            None => container(name).or_else(|first| match first {
-                Error::Engine(dhow_engine::Error::NoSuchContainer { .. }) => {
-                    image(name).map_err(|_| Error::Usage {
-                        what: name.clone(),
-                        reason: "no container and no image has that name or id".into(),
-                    })
-                }
-                first => Err(first),
-            }),
-        };
-        match result {
+        match look(&engine, name, arguments.kind) {
             Ok(value) => found.push(value),
             Err(error) => failed.push(error),
         }
@@ -73,5 +63,29 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         0 => Ok(0),
         1 => Err(failed.remove(0)),
         _ => Err(Error::Several(failed)),
+    }
+}
+
+fn look(engine: &Engine, name: &str, kind: Option<Kind>) -> Result<Found, Error> {
+    let container = || {
+        engine
+            .inspect(name)
+            .map(|details| Found::Container(Box::new(details)))
+    };
+    let image = || engine.image(name).map(Found::Image);
+    let neither = |error: dhow_engine::Error| match error.kind() {
+        dhow_engine::Kind::NotFound => Error::Usage {
+            what: name.to_owned(),
+            reason: "no container and no image has that name or id".into(),
+        },
+        _ => Error::Engine(error),
+    };
+    match kind {
+        Some(Kind::Container) => Ok(container()?),
+        Some(Kind::Image) => Ok(image()?),
+        None => match container() {
+            Err(dhow_engine::Error::NoSuchContainer { .. }) => image().map_err(neither),
+            result => Ok(result?),
+        },
     }
 }
