@@ -13,34 +13,53 @@ pub(super) type Ranges<T> = Vec<(T, Target)>;
 /// longer than halving seven ranges, and half the room.
 const ODD_VALUES: usize = 3;
 
+/// Neighbouring ranges: one target but for a few single values.
+struct Stretch {
+    start: u32,
+    around: Target,
+    odd: Vec<(u32, Target)>,
+}
+
 /// Emits a search for the accumulator in `ranges`.
 pub(super) fn search(asm: &mut Assembler, ranges: &[(u32, Target)]) -> Target {
-    match ranges {
+    halve(asm, &stretches(ranges))
+}
+
+fn halve(asm: &mut Assembler, stretches: &[Stretch]) -> Target {
+    match stretches {
         [] => unreachable!("ranges begin at 0, so there is always one"),
-        [(_, only)] => *only,
-        _ if odd_values(ranges) => {
-            let around = ranges[0].1;
-            let odd = ranges.iter().rev().filter(|(_, target)| *target != around);
-            odd.fold(around, |next, (at, target)| {
-                asm.branch(Test::Equal, *at, *target, next)
-            })
-        }
+        [Stretch { around, odd, .. }] => odd.iter().rev().fold(*around, |next, (at, target)| {
+            asm.branch(Test::Equal, *at, *target, next)
+        }),
         _ => {
-            let (low, high) = ranges.split_at(ranges.len() / 2);
-            let from = high[0].0;
-            let high = search(asm, high);
-            let low = search(asm, low);
+            let (low, high) = stretches.split_at(stretches.len() / 2);
+            let from = high[0].start;
+            let high = halve(asm, high);
+            let low = halve(asm, low);
             asm.branch(Test::AtLeast, from, high, low)
         }
     }
 }
 
-/// Whether all is one target but for a few single values.
-fn odd_values(ranges: &[(u32, Target)]) -> bool {
-    let (first, last) = (ranges[0].1, ranges[ranges.len() - 1].1);
-    let single = |pair: &[(u32, Target)]| pair[0].1 == first || pair[1].0 == pair[0].0 + 1;
-    let odd = ranges.iter().filter(|(_, target)| *target != first).count();
-    first == last && odd <= ODD_VALUES && ranges.windows(2).all(single)
+/// Cuts `ranges` into stretches, each as long as it can be.
+fn stretches(ranges: &[(u32, Target)]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::with_capacity(ranges.len());
+    let mut rest = ranges;
+    while let [(start, around), ..] = *rest {
+        let mut odd = Vec::new();
+        // A single value and what was before it.
+        while let [_, (at, target), (after, again), ..] = *rest
+            && again == around
+            && after == at + 1
+            && odd.len() < ODD_VALUES
+        {
+            odd.push((at, target));
+            rest = &rest[2..];
+        }
+        rest = &rest[1..];
+        stretches.push(Stretch { start, around, odd });
+    }
+    stretches
 }
 
 /// Gives the values from `first` to `last` (inclusive) to `target`.
