@@ -13,6 +13,7 @@ mod elsewhere;
 pub(crate) use elsewhere::{checks, probe};
 
 use crate::output::style::Style;
+use crate::output::wrap;
 use serde::Serialize;
 
 /// How it stands with one thing.
@@ -92,11 +93,14 @@ pub(crate) fn containers_run(checks: &[Check]) -> bool {
     checks.iter().all(|check| check.status != Status::Missing)
 }
 
-/// The report as text.
-pub(crate) fn text(checks: &[Check], style: Style) -> String {
+/// Where the price and the way out of a check begin, in characters.
+const COLUMN: usize = 20;
+
+/// The report as text; with `width`, long lines are broken to fit.
+pub(crate) fn text(checks: &[Check], style: Style, width: Option<usize>) -> String {
     let mut text = String::new();
     let mut area = "";
-    let width = checks
+    let names = checks
         .iter()
         .map(|check| check.name.len())
         .max()
@@ -112,9 +116,11 @@ pub(crate) fn text(checks: &[Check], style: Style) -> String {
             Status::Missing => ("missing", Style::bad),
         };
         let (word, name) = (paint(style, word), check.name);
-        text.push_str(&format!("  {word}  {name:<width$}  {}\n", check.detail));
-        for (label, line) in [("costs:", &check.cost), ("fix:", &check.fix)] {
+        let detail = wrap(&check.detail, width, 2 + 7 + 2 + names + 2);
+        text.push_str(&format!("  {word}  {name:<names$}  {detail}\n"));
+        for (label, line) in [("costs:", &check.cost), ("fix:  ", &check.fix)] {
             if let Some(line) = line {
+                let line = wrap(line, width, COLUMN);
                 text.push_str(&format!("{:13}{} {line}\n", "", style.hint(label)));
             }
         }
@@ -149,11 +155,11 @@ mod tests {
             Check::ok("users", "subuid", "no range")
                 .limited("one id only", "usermod --add-subuids"),
         ];
-        let text = text(&checks, Style::PLAIN);
+        let text = text(&checks, Style::PLAIN, None);
         assert_eq!(
             text,
             "kernel\n  ok       openat2  answers\nusers\n  limited  subuid   no range\n\
-             \x20            costs: one id only\n             fix: usermod --add-subuids\n\n\
+             \x20            costs: one id only\n             fix:   usermod --add-subuids\n\n\
              Containers run here, with 1 limit.\n"
         );
         assert!(containers_run(&checks));
@@ -164,6 +170,6 @@ mod tests {
         let checks =
             [Check::ok("kernel", "mounts", "ENOSYS").missing("everything", "a newer kernel")];
         assert!(!containers_run(&checks));
-        assert!(text(&checks, Style::PLAIN).contains("No container runs here until 1 thing"));
+        assert!(text(&checks, Style::PLAIN, None).contains("No container runs here until 1 thing"));
     }
 }

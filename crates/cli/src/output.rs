@@ -47,6 +47,29 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
     }
 }
 
+/// The text broken at spaces into lines of at most `width` characters, further ones indented by
+/// `indent`; a word that is longer stays whole, so that it can be copied.
+pub(crate) fn wrap(text: &str, width: Option<usize>, indent: usize) -> String {
+    let Some(width) = width else {
+        return text.to_owned();
+    };
+    let (mut wrapped, mut used) = (String::new(), indent);
+    for (number, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if number > 0 && used + 1 + length > width {
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if number > 0 {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped.push_str(word);
+        used += length;
+    }
+    wrapped
+}
+
 /// The first twelve digits of an id, with or without `sha256:` before it.
 pub(crate) fn short(id: &str) -> &str {
     let digits = id.strip_prefix("sha256:").unwrap_or(id);
@@ -75,7 +98,17 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, short, size};
+    use super::{Format, short, size, wrap};
+
+    #[test]
+    fn wrapped_lines_fit_and_are_indented() {
+        assert_eq!(wrap("one two three", None, 4), "one two three");
+        assert_eq!(wrap("one two three", Some(12), 4), "one two\n    three");
+        assert_eq!(
+            wrap("one twothreefour x", Some(8), 2),
+            "one\n  twothreefour\n  x"
+        );
+    }
 
     #[test]
     fn sizes_have_three_digits() {

@@ -4,6 +4,7 @@ use crate::arguments::Global;
 use crate::doctor::{Report, checks, containers_run, text};
 use crate::error::Error;
 use crate::output::style::Style;
+use crate::output::table::width;
 use crate::output::{Format, json, print};
 
 /// Flags of `dhow doctor`.
@@ -28,7 +29,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let checks = checks(&store, &crate::siblings::directories());
     let containers_run = containers_run(&checks);
     print(&match arguments.format {
-        Format::Table => text(&checks, Style::of_output()),
+        Format::Table => text(&checks, Style::of_output(), width()),
         Format::Json => json::document(&Report {
             containers_run,
             checks: &checks,

@@ -11,9 +11,17 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// As much as is read of an answer, in bytes; more fails.
 const LONGEST: usize = 64 * 1024;
 
-/// Runs a program and returns what it wrote to standard output: `Ok` when it succeeded, `Err`
-/// when it failed, with what it wrote or why it could not answer.
-pub(super) fn ask(program: &Path, arguments: &[&str]) -> Result<String, String> {
+/// What a program said before it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Whether it ended with success.
+    pub(super) success: bool,
+    /// What it wrote to standard output.
+    pub(super) text: String,
+}
+
+/// Runs a program and returns its answer, or why there is none: it does not start, or takes too long.
+pub(super) fn ask(program: &Path, arguments: &[&str]) -> Result<Answer, String> {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -27,14 +35,10 @@ pub(super) fn ask(program: &Path, arguments: &[&str]) -> Result<String, String> 
         let _ = child.kill();
     }
     let status = child.wait().map_err(|error| error.to_string())?;
-    let text = text?;
-    if status.success() {
-        Ok(text)
-    } else if text.is_empty() {
-        Err(status.to_string())
-    } else {
-        Err(text)
-    }
+    Ok(Answer {
+        success: status.success(),
+        text: text?,
+    })
 }
 
 fn listen(child: &mut Child) -> Result<String, String> {
@@ -52,19 +56,21 @@ fn listen(child: &mut Child) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::ask;
+    use super::{Answer, ask};
     use std::path::Path;
 
     #[test]
     fn success_failure_and_absence_are_told_apart() {
         let shell = Path::new("/bin/sh");
-        assert_eq!(ask(shell, &["-c", "echo yes"]), Ok("yes".into()));
-        assert_eq!(ask(shell, &["-c", "echo no; exit 3"]), Err("no".into()));
-        assert!(ask(shell, &["-c", "exit 3"]).unwrap_err().contains('3'));
-        assert!(
-            ask(Path::new("/nonexistent"), &[])
-                .unwrap_err()
-                .contains("No such file")
-        );
+        let answer = |success, text: &str| {
+            Ok(Answer {
+                success,
+                text: text.into(),
+            })
+        };
+        assert_eq!(ask(shell, &["-c", "echo yes"]), answer(true, "yes"));
+        assert_eq!(ask(shell, &["-c", "echo no; exit 3"]), answer(false, "no"));
+        let error = ask(Path::new("/nonexistent"), &[]).unwrap_err();
+        assert!(error.contains("No such file"), "{error}");
     }
 }

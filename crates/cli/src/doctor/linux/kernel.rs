@@ -90,15 +90,23 @@ fn seccomp_notify() -> Check {
 }
 
 /// Runs one of our own probes in a child.
-pub(super) fn probe(name: &str, directory: &Path) -> Result<String, String> {
+///
+/// # Errors
+/// What it says did not work.
+pub(super) fn probe(name: &str, directory: &Path) -> Result<(), String> {
     let own =
         std::env::current_exe().map_err(|error| format!("readlink(/proc/self/exe) = {error}"))?;
-    ask(&own, &["__probe", name, &directory.to_string_lossy()])
+    let answer = ask(&own, &["__probe", name, &directory.to_string_lossy()])?;
+    if answer.success {
+        Ok(())
+    } else {
+        Err(answer.text)
+    }
 }
 
 fn namespaces() -> Check {
     match probe("namespaces", Path::new("/")) {
-        Ok(_) => Check::ok(AREA, "namespaces", "user, mount, pid, network, ipc, uts, cgroup and time"),
+        Ok(()) => Check::ok(AREA, "namespaces", "user, mount, pid, network, ipc, uts, cgroup and time"),
         Err(text) if text.starts_with("unshare") || text.starts_with("write") => {
             let check = Check::ok(AREA, "namespaces", format!("no user namespaces: {text}"));
             super::users::without_user_namespaces(check)
@@ -118,7 +126,7 @@ fn namespaces() -> Check {
 
 fn mounts() -> Check {
     match probe("mounts", Path::new("/")) {
-        Ok(_) => Check::ok(
+        Ok(()) => Check::ok(
             AREA,
             "mounts without root",
             "a tmpfs was made and made read-only",

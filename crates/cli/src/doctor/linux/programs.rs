@@ -45,9 +45,14 @@ fn sibling(name: &'static str, cost: &str, directories: &[PathBuf]) -> Check {
         return Check::ok(AREA, name, shown);
     }
     match ask(&path, &["--version"]) {
-        Ok(text) => {
-            let first = text.lines().next().unwrap_or("no version");
-            Check::ok(AREA, name, format!("{shown} ({first})"))
+        // One that has no version to tell does start all the same.
+        Ok(answer) => {
+            let version = answer.text.lines().next().map(|line| format!(" ({line})"));
+            Check::ok(
+                AREA,
+                name,
+                format!("{shown}{}", version.unwrap_or_default()),
+            )
         }
         Err(text) => Check::ok(AREA, name, format!("{shown} does not start: {text}"))
             .missing(cost, "reinstall dhow: the file may be of another system"),
