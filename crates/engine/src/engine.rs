@@ -11,20 +11,20 @@ use crate::view::{
     Summary,
 };
 use crate::{Config, Error, Result, container, images, rootless};
-use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// An engine over one pair of directories. Several processes may have one open at the same time.
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
     store: Store,
-    maps: OnceCell<Maps>,
-    cgroups: OnceCell<Cgroups>,
-    images: OnceCell<dhow_image::Store>,
+    maps: OnceLock<Maps>,
+    cgroups: OnceLock<Cgroups>,
+    images: OnceLock<dhow_image::Store>,
 }
 
 impl Engine {
@@ -37,9 +37,9 @@ impl Engine {
         Ok(Self {
             config,
             store,
-            maps: OnceCell::new(),
-            cgroups: OnceCell::new(),
-            images: OnceCell::new(),
+            maps: OnceLock::new(),
+            cgroups: OnceLock::new(),
+            images: OnceLock::new(),
         })
     }
 

@@ -289,7 +289,7 @@ impl Store {
 
     /// Removes a container's volatile directory.
     pub(crate) fn remove_living(&self, id: &str) -> Result<()> {
-        ignore_missing(tree::remove_tree(self.living.as_fd(), OsStr::new(id)))
+        remove_tree(self.living.as_fd(), OsStr::new(id))
             .doing(|| format!("remove {}", self.living_of(id).display()))
     }
 
@@ -299,7 +299,7 @@ impl Store {
         let id = &container.0.id;
         let doing = || format!("remove the directory of container {id}");
         ignore_missing(tree::remove_file(container.fd(), OsStr::new(RECORD))).doing(doing)?;
-        ignore_missing(tree::remove_tree(self.containers.as_fd(), OsStr::new(id))).doing(doing)
+        remove_tree(self.containers.as_fd(), OsStr::new(id)).doing(doing)
     }
 
     /// The directory of a volume.
@@ -424,6 +424,23 @@ impl Locked {
         ignore_missing(tree::remove_file(self.fd(), OsStr::new(name)))
             .doing(|| format!("remove {name} of container {}", self.id()))
     }
+}
+
+/// Removes a directory although a monitor that is about to end may still be removing or writing in
+/// it: what vanishes or appears meanwhile is met by another round.
+fn remove_tree(parent: BorrowedFd<'_>, name: &OsStr) -> dhow_sys::Result<()> {
+    const ROUNDS: usize = 64;
+    for _ in 0..ROUNDS {
+        match tree::remove_tree(parent, name) {
+            Err(error) if matches!(error.name().as_str(), "ENOENT" | "ENOTEMPTY") => {
+                if tree::stat(parent, name)?.is_none() {
+                    return Ok(());
+                }
+            }
+            result => return result,
+        }
+    }
+    tree::remove_tree(parent, name)
 }
 
 fn ignore_missing(result: dhow_sys::Result<()>) -> dhow_sys::Result<()> {

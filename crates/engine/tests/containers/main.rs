@@ -1,0 +1,13 @@
+//! Containers on the real kernel, through the engine's door, with our own runtime and monitor.
+//!
+//! Needs root, busybox, and the programs beside the test's own (`cargo build -p dhow-runtime -p
+//! dhow-monitor`, or `DHOW_BIN_DIR`); without them each test says `skipped:` and why.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod failures;
+mod life;
+mod output;
+mod rig;
+mod survival;
