@@ -115,15 +115,19 @@ fn open(global: &Global) -> Result<Engine, Error> {
     Ok(Engine::open(configuration(global))?)
 }
 
-/// Does the same with each name, printing one line for each success; all are tried.
+/// Does the same with each name, printing the line of each success that has one; all are tried.
 ///
 /// # Errors
 /// [`Error::Several`] with those that failed, or the one error when there was only one name.
-fn each(names: &[String], act: impl Fn(&str) -> Result<String, Error>) -> Result<u8, Error> {
+fn each(
+    names: &[String],
+    act: impl Fn(&str) -> Result<Option<String>, Error>,
+) -> Result<u8, Error> {
     let mut failed = Vec::new();
     for name in names {
         match act(name) {
-            Ok(line) => crate::output::print(&format!("{line}\n"))?,
+            Ok(Some(line)) => crate::output::print(&format!("{line}\n"))?,
+            Ok(None) => {}
             Err(error) => failed.push(error),
         }
     }

@@ -109,8 +109,13 @@ pub(crate) fn layout(error: &Error, style: Style) -> String {
     if let Some(step) = error.step() {
         line("in step:", step);
     }
+    let mut before = error.to_string();
     for cause in error.causes() {
-        line("caused by:", &cause);
+        // Some errors already end with the words of the one underneath.
+        if !before.contains(&cause) {
+            line("caused by:", &cause);
+        }
+        before = cause;
     }
     if let Some(hint) = error.hint() {
         line(&style.hint("hint:"), hint);
@@ -118,9 +123,19 @@ pub(crate) fn layout(error: &Error, style: Style) -> String {
     text
 }
 
-/// The text with its further lines indented below the first.
+/// The text with its further lines indented below the first, without the numbers that Rust adds to
+/// the system's messages.
 fn indented(text: &str) -> String {
-    let lines: Vec<String> = text.trim().lines().map(printable).collect();
+    let plain = |line: &str| match line
+        .strip_suffix(')')
+        .and_then(|line| line.rsplit_once(" (os error "))
+    {
+        Some((words, number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
+            printable(words)
+        }
+        _ => printable(line),
+    };
+    let lines: Vec<String> = text.trim().lines().map(plain).collect();
     lines.join("\n    ")
 }
 
@@ -150,7 +165,7 @@ mod tests {
         };
         assert_eq!(
             layout(&error, Style::PLAIN),
-            "error: cannot read /no/such\n  caused by: No such file or directory (os error 2)\n"
+            "error: cannot read /no/such\n  caused by: No such file or directory\n"
         );
     }
 

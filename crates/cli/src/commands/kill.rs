@@ -23,6 +23,6 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let engine = super::open(global)?;
     super::each(&arguments.containers, |name| {
         engine.kill(name, &arguments.signal)?;
-        Ok(name.to_owned())
+        Ok(Some(name.to_owned()))
     })
 }

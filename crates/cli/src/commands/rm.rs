@@ -25,9 +25,8 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let engine = super::open(global)?;
     super::each(&arguments.containers, |name| {
         match engine.remove(name, arguments.force) {
-            Err(dhow_engine::Error::NoSuchContainer { .. }) if arguments.force => {}
-            result => drop(result?),
+            Err(dhow_engine::Error::NoSuchContainer { .. }) if arguments.force => Ok(None),
+            result => Ok(result.map(|_| Some(name.to_owned()))?),
         }
-        Ok(name.to_owned())
     })
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     if !arguments.attach && !arguments.interactive {
         return super::each(&arguments.containers, |name| {
             engine.start(name)?;
-            Ok(name.to_owned())
+            Ok(Some(name.to_owned()))
         });
     }
     let [name] = arguments.containers.as_slice() else {

@@ -26,6 +26,6 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let engine = super::open(global)?;
     super::each(&arguments.containers, |name| {
         engine.stop(name, arguments.time)?;
-        Ok(name.to_owned())
+        Ok(Some(name.to_owned()))
     })
 }

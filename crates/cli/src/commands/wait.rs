@@ -19,6 +19,6 @@ pub(crate) struct Arguments {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let engine = super::open(global)?;
     super::each(&arguments.containers, |name| {
-        Ok(engine.wait(name)?.code.to_string())
+        Ok(Some(engine.wait(name)?.code.to_string()))
     })
 }
