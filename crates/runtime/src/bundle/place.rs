@@ -5,7 +5,11 @@
 
 /// The JSON path of the value at a position; both numbers begin at 1, columns count bytes.
 pub(super) fn path(document: &[u8], line: usize, column: usize) -> String {
-    let start: usize = document.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    let start: usize = document
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(line.saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
     let end = (start + column).min(document.len());
     let mut walk = Walk::default();
     let mut rest = &document[..end];
@@ -94,7 +98,10 @@ mod tests {
         let at = |needle: &str| {
             let offset = String::from_utf8_lossy(text).find(needle).expect("needle") + needle.len();
             let line = text[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
-            let start = text[..offset].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let start = text[..offset]
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
             path(text, line, offset - start)
         };
         assert_eq!(at("[1"), "a[0]");

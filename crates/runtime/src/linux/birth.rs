@@ -90,6 +90,7 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
     let procfs = Procfs::open().at("open procfs")?;
     let host_root = HostRoot::open(&order.bundle.path, &plan.root)?;
     let opened = Opened::new(&plan.namespaces)?;
+    opened.spare_the_host(plan, &procfs)?;
     // Only who has privileges over the host's mounts can copy them for another user namespace; who
     // has none leaves it to the child, which is root in its own.
     let copied = if order.privileged {

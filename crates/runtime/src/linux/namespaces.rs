@@ -1,8 +1,11 @@
 //! Entering the container's namespaces.
 
 use crate::error::{At, Error, Result};
+use crate::plan::Plan;
+use crate::plan::invalid::Invalid;
 use crate::plan::namespaces::{Kind, Namespaces};
-use dhow_sys::namespace;
+use dhow_sys::procfs::Procfs;
+use dhow_sys::{fd, namespace};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -23,10 +26,7 @@ impl Opened {
                 return Ok((*kind, fd));
             }
             let reason = format!("{path:?} is no {} namespace", kind.word());
-            Err(Error::Config(crate::plan::invalid::Invalid::new(
-                "linux.namespaces",
-                reason,
-            )))
+            Err(Error::Config(Invalid::new("linux.namespaces", reason)))
         };
         namespaces
             .join
@@ -34,6 +34,43 @@ impl Opened {
             .map(open)
             .collect::<Result<_>>()
             .map(Self)
+    }
+
+    /// Refuses to set a kernel parameter or a name in a namespace that was given by path but is the
+    /// host's own, where the plan could not see it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the parameter.
+    pub fn spare_the_host(&self, plan: &Plan, procfs: &Procfs) -> Result<()> {
+        let parameters = plan
+            .sysctl
+            .iter()
+            .map(|one| (one.holder, format!("linux.sysctl[{:?}]", one.key)));
+        let names = [
+            ("hostname", &plan.hostname),
+            ("domainname", &plan.domainname),
+        ];
+        let names = names
+            .iter()
+            .filter(|(_, name)| name.is_some())
+            .map(|(path, _)| (Kind::Uts, (*path).to_owned()));
+        for (kind, path) in parameters.chain(names) {
+            let Some(joined) = self.of(kind) else {
+                continue;
+            };
+            let step = "compare a namespace with the host's";
+            let host = procfs.namespace(std::process::id(), kind.file()).at(step)?;
+            let identity = |stat: dhow_sys::Stat| (stat.st_dev, stat.st_ino);
+            let joined = fd::stat(joined.as_fd()).map(identity).at(step)?;
+            if joined == fd::stat(host.as_fd()).map(identity).at(step)? {
+                let word = kind.word();
+                let reason = format!(
+                    "would change the host: the {word} namespace to join is the host's own"
+                );
+                return Err(Error::Config(Invalid::new(path, reason)));
+            }
+        }
+        Ok(())
     }
 
     /// The one of this kind.

@@ -25,6 +25,8 @@ pub struct Parameter {
     pub path: String,
     /// Its value.
     pub value: String,
+    /// The kind of namespace that holds it.
+    pub holder: Kind,
 }
 
 /// Checks `linux.sysctl` and returns what to write where.
@@ -74,6 +76,7 @@ fn check(key: &str, value: &str, namespaces: &Namespaces) -> Result<Parameter, I
         key: key.into(),
         path,
         value: value.into(),
+        holder,
     })
 }
 
