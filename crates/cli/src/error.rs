@@ -60,6 +60,10 @@ pub(crate) enum Error {
     Several(Vec<Error>),
 }
 
+/// What to do when an image is not in the store.
+const NO_IMAGE: &str = "dhow fetches nothing from registries yet: `dhow images` lists what is here, and \
+                        `docker save IMAGE | dhow load` (or podman save, or skopeo copy) brings one in";
+
 impl Error {
     /// 126 and 127 for a program that cannot be executed or found in the container, else 125.
     pub(crate) fn exit_code(&self) -> u8 {
@@ -88,6 +92,11 @@ impl Error {
 
     fn hint(&self) -> Option<&str> {
         match self {
+            Self::Engine(error @ dhow_engine::Error::Image { doing, .. }) => {
+                let looking = doing.starts_with("find the image");
+                let missing = looking && error.kind() == dhow_engine::Kind::NotFound;
+                error.hint().or_else(|| missing.then_some(NO_IMAGE))
+            }
             Self::Engine(error) => error.hint(),
             Self::NotYet { instead, .. } => Some(instead),
             Self::NoSibling { .. } => Some("install all programs of dhow in one directory"),

@@ -137,6 +137,28 @@ mod linux {
     use super::*;
 
     #[test]
+    fn an_image_that_is_not_here_is_told_with_the_ways_to_get_it() {
+        let own = Own::new("image");
+        for arguments in [
+            &["run", "alpine"][..],
+            &["create", "alpine"],
+            &["inspect", "--type=image", "alpine"],
+        ] {
+            let output = own.run(arguments);
+            assert_eq!(output.status.code(), Some(125), "{arguments:?}");
+            let said = text(&output.stderr);
+            assert!(
+                said.contains("alpine") && said.contains("| dhow load"),
+                "{arguments:?}: {said}"
+            );
+        }
+        let output = own.run(&["load", "--input", "/nonexistent.tar"]);
+        let said = text(&output.stderr);
+        assert!(!said.contains("registries"), "{said}");
+        assert_eq!(said.matches("No such file").count(), 1, "{said}");
+    }
+
+    #[test]
     fn a_full_disk_is_an_error() {
         let full = std::fs::OpenOptions::new()
             .write(true)
