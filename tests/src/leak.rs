@@ -174,6 +174,8 @@ fn state_entries(mark: &str, root: &Path) -> Vec<PathBuf> {
         .flatten()
         .flatten()
         .map(|entry| entry.path())
+        // crun keeps compiled filters there, for all containers.
+        .filter(|path| !path.ends_with(".cache"))
         .collect();
     for place in STATE {
         search(Path::new(place), mark, 3, &mut found);

@@ -54,6 +54,12 @@ pub fn missing(need: &str) -> Option<String> {
         "containerd" => installed("containerd"),
         "overlay" => absent(filesystem("overlay"), "needs overlayfs"),
         "mqueue" => absent(filesystem("mqueue"), "needs mqueue"),
+        "native" => absent(
+            !fs::read_to_string("/proc/cpuinfo")
+                .unwrap_or_default()
+                .contains("User Mode Linux"),
+            "needs a machine of full speed",
+        ),
         "long" => absent(
             std::env::var_os("DHOW_LONG").is_some(),
             "long profile only (DHOW_LONG=1)",

@@ -1,6 +1,6 @@
 //! What must hold when it is repeated and under load.
 
-use dhow_tests::{Bundle, Cmd, Test, for_runtimes};
+use dhow_tests::{Bundle, Cmd, Test, for_runtimes, needs};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -51,6 +51,7 @@ fn run_one(program: &Path, state: &Path, bundle: &Bundle, out: &Path, mark: &str
 /// No lost wake-up: a container that is gone before anybody waits for it is still noticed. The
 /// long profile (`DHOW_LONG=1`) makes two thousand a hundred thousand.
 fn run_true_never_hangs(test: &Test) {
+    needs!(test, native);
     let is_long = std::env::var_os("DHOW_LONG").is_some();
     let total = if is_long { 100_000 } else { 2_000 };
     let elapsed = run_many(test, &test.bundle(), total);

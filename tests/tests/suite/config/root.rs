@@ -57,6 +57,17 @@ fn nothing_of_the_host_is_visible(test: &Test) {
     );
 }
 
+/// What is mounted or unmounted on the host must not show inside, nor the other way round: that
+/// includes the small mounts that hide paths and stand for devices.
+fn no_mount_is_tied_to_the_host(test: &Test) {
+    let report = test.probe_with(|config| {
+        config.add_mount("bind", "/etc", "/mnt", &["rbind", "ro"]);
+    });
+    for mount in report["mounts"].as_array().expect("a list") {
+        assert_eq!(mount["propagation"], json!([]), "{mount}");
+    }
+}
+
 /// The words of the specification, as the kernel shows them on the root mount.
 fn propagation_is_what_it_says(test: &Test) {
     let cases = [
@@ -141,6 +152,7 @@ for_each_runtime!(
     readonly_means_readonly,
     writable_means_writable,
     nothing_of_the_host_is_visible,
+    no_mount_is_tied_to_the_host,
     a_relative_path_is_below_the_bundle,
     an_absolute_path_is_taken_as_it_is,
 );

@@ -46,7 +46,7 @@ fn links_in_place_of_proc_and_sys(test: &Test) {
     let targets = [
         "/tmp/evil",
         "tmp/evil",
-        &outside,
+        outside,
         &absolute,
         "/",
         "/nowhere",

@@ -59,7 +59,7 @@ fn every_named_mount_option_is_known(test: &Test) {
     let features = features(test);
     for option in features["mountOptions"].as_array().expect("a list") {
         let option = option.as_str().expect("text");
-        let source = match option.contains("bind") || option.contains("idmap") {
+        let source = match ["bind", "rbind", "idmap", "ridmap"].contains(&option) {
             true => ("none", "/etc"),
             false => ("tmpfs", "tmpfs"),
         };
