@@ -15,7 +15,7 @@ pub(super) fn checks() -> Vec<Check> {
     let mut checks = vec![Check::ok(AREA, "release", release)];
     checks.extend(calls().map(|(name, feature, need)| judge(name, feature::probe(feature), need)));
     checks.push(seccomp_notify());
-    checks.push(namespaces());
+    checks.extend(namespaces());
     checks.push(mounts());
     checks
 }
@@ -104,20 +104,39 @@ pub(super) fn probe(name: &str, directory: &Path) -> Result<(), String> {
     }
 }
 
-fn namespaces() -> Check {
-    match probe("namespaces", Path::new("/")) {
-        Ok(()) => Check::ok(AREA, "namespaces", "user, mount, pid, network, ipc, uts, cgroup and time"),
+/// With the rights that this process has, and in a user namespace, where an ordinary user has them.
+fn namespaces() -> Vec<Check> {
+    let mut checks = Vec::new();
+    if dhow_sys::id::effective_user() == 0 {
+        checks.push(match probe("namespaces-root", Path::new("/")) {
+            Err(text) if text.contains("EPERM") => {
+                Check::ok(AREA, "namespaces", format!("refused: {text}")).missing(
+                    "this root may not make them, so it cannot run containers",
+                    "give this process CAP_SYS_ADMIN, and allow unshare and mounts in its filter",
+                )
+            }
+            result => judge_namespaces("namespaces", result),
+        });
+    }
+    checks.push(match probe("namespaces-user", Path::new("/")) {
         Err(text) if text.starts_with("unshare") || text.starts_with("write") => {
-            let check = Check::ok(AREA, "namespaces", format!("no user namespaces: {text}"));
-            super::users::without_user_namespaces(check)
+            super::users::without_user_namespaces(Check::ok(AREA, "user namespaces", text))
         }
+        result => judge_namespaces("user namespaces", result),
+    });
+    checks
+}
+
+fn judge_namespaces(name: &'static str, result: Result<(), String>) -> Check {
+    match result {
+        Ok(()) => Check::ok(AREA, name, "with mounts, processes, network, ipc, names, cgroups and clocks"),
         Err(text) if text.split(", ").all(|kind| kind.starts_with("time")) => {
-            Check::ok(AREA, "namespaces", format!("all but {text}")).limited(
+            Check::ok(AREA, name, format!("all but {text}")).limited(
                 "containers cannot have clocks of their own, which few want",
                 "run Linux 5.6 or newer",
             )
         }
-        Err(text) => Check::ok(AREA, "namespaces", format!("refused: {text}")).missing(
+        Err(text) => Check::ok(AREA, name, format!("refused: {text}")).missing(
             "no container runs without them",
             format!("run {OLDEST} or newer with all namespaces built in, and see user.max_*_namespaces in sysctl"),
         ),
@@ -154,6 +173,13 @@ mod tests {
             (Status::Limited, Some("slower"))
         );
         assert!(check.detail.contains("ENOSYS"));
+    }
+
+    #[test]
+    fn missing_clocks_are_a_limit_and_missing_mounts_the_end() {
+        let status = |text: &str| judge_namespaces("namespaces", Err(text.into())).status;
+        assert_eq!(status("time: EINVAL"), Status::Limited);
+        assert_eq!(status("mount: ENOSPC, time: EINVAL"), Status::Missing);
     }
 
     #[test]
