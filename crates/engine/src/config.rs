@@ -1,7 +1,7 @@
 //! Where the engine keeps things and which programs it uses.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Directories and programs of one engine.
 ///
@@ -84,14 +84,6 @@ impl Config {
     pub fn of_this_process() -> Self {
         Self::detect(&|name| std::env::var_os(name), crate::config::user())
     }
-
-    /// The directories in which a sibling program is looked for: beside our own, then in its `libexec/dhow`.
-    pub(crate) fn sibling_directories() -> Vec<PathBuf> {
-        let own = std::env::current_exe().unwrap_or_default();
-        let beside = own.parent().unwrap_or(Path::new("/")).to_path_buf();
-        let libexec = beside.join("../libexec/dhow");
-        vec![beside, libexec]
-    }
 }
 
 #[cfg(target_os = "linux")]
@@ -103,6 +95,7 @@ use crate::elsewhere::user;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn detect(pairs: &[(&str, &str)], user: u32) -> Config {
         let find = |name: &str| {

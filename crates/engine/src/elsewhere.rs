@@ -47,6 +47,7 @@ impl Engine {
     ///
     /// # Errors
     /// `Unsupported`, always.
+    #[allow(clippy::needless_pass_by_value)] // As on Linux, where the engine keeps it.
     pub fn open(config: Config) -> Result<Self> {
         Err(Error::unsupported(
             format!("an engine in {}", config.root.display()),

@@ -248,7 +248,7 @@ impl Engine {
             return Ok(images);
         }
         let opened = dhow_image::Store::open(&self.config.root)
-            .map_err(|error| crate::error::image_error("open the image store".into(), error))?;
+            .map_err(|error| crate::images::image_error("open the image store".into(), error))?;
         Ok(self.images.get_or_init(|| opened))
     }
 

@@ -295,46 +295,11 @@ impl RuntimeFailure {
     }
 }
 
-/// Says what was being done when a call failed.
-pub(crate) trait Doing<T> {
-    /// Turns a failed call into an [`Error`] that begins with "cannot `doing`".
-    fn doing(self, doing: impl FnOnce() -> String) -> Result<T>;
-}
-
-impl<T> Doing<T> for dhow_sys::Result<T> {
-    fn doing(self, doing: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|source| Error::Call {
-            doing: doing(),
-            source,
-        })
-    }
-}
-
 fn kind_of_call(code: i32) -> Kind {
     match code {
         1 | 13 | 30 => Kind::Permission,
         2 => Kind::NotFound,
         38 | 95 => Kind::Unsupported,
         _ => Kind::Kernel,
-    }
-}
-
-/// Wraps a failure of the image store.
-#[cfg(target_os = "linux")]
-pub(crate) fn image_error(doing: String, source: dhow_image::Error) -> Error {
-    use dhow_image::ErrorKind;
-    let kind = match source.kind() {
-        ErrorKind::NotFound => Kind::NotFound,
-        ErrorKind::Conflict => Kind::Conflict,
-        ErrorKind::InvalidInput => Kind::InvalidInput,
-        ErrorKind::Permission => Kind::Permission,
-        ErrorKind::Unsupported => Kind::Unsupported,
-        ErrorKind::Kernel => Kind::Kernel,
-        ErrorKind::Internal => Kind::Internal,
-    };
-    Error::Image {
-        doing,
-        kind,
-        source: Box::new(source),
     }
 }

@@ -1,8 +1,8 @@
 //! The image store's verbs, in the engine's words.
 
-use crate::error::{Error, Result, image_error};
+use crate::error::{Error, Kind, Result};
 use crate::view::ImageSummary;
-use dhow_image::{Image, LoadOptions, Loaded, Reference, Store, Summary};
+use dhow_image::{ErrorKind, Image, LoadOptions, Loaded, Reference, Store, Summary};
 use std::io::Read;
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use std::path::Path;
 pub(crate) fn load(store: &Store, path: &Path) -> Result<Vec<ImageSummary>> {
     let loaded = store.load(path, &options());
     let loaded = loaded.map_err(|error| image_error(format!("load {}", path.display()), error))?;
-    Ok(loaded.into_iter().map(from_loaded).collect())
+    Ok(loaded.iter().map(from_loaded).collect())
 }
 
 /// `load`
 pub(crate) fn load_stream(store: &Store, stream: &mut dyn Read) -> Result<Vec<ImageSummary>> {
     let loaded = store.load_stream(stream, &options());
     let loaded = loaded.map_err(|error| image_error("load the archive".into(), error))?;
-    Ok(loaded.into_iter().map(from_loaded).collect())
+    Ok(loaded.iter().map(from_loaded).collect())
 }
 
 /// Whoever loads an archive wants its names to mean what it brings, as with docker and podman.
@@ -28,7 +28,7 @@ fn options() -> LoadOptions {
     }
 }
 
-fn from_loaded(loaded: Loaded) -> ImageSummary {
+fn from_loaded(loaded: &Loaded) -> ImageSummary {
     from_image(&loaded.image)
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn add_program(store: &Store, name: &str, program: &Path) -> Result<I
     })?;
     let path = format!("/{name}");
     let added = store.add_image_from_file(&reference, &path, bytes, &[&path]);
-    added.map(from_loaded).map_err(failed)
+    added.map(|loaded| from_loaded(&loaded)).map_err(failed)
 }
 
 /// `images`
@@ -81,5 +81,23 @@ fn from_summary(image: &Summary) -> ImageSummary {
         names: names(&image.names),
         created: image.created.clone(),
         size: image.size,
+    }
+}
+
+/// Wraps a failure of the image store.
+pub(crate) fn image_error(doing: String, source: dhow_image::Error) -> Error {
+    let kind = match source.kind() {
+        ErrorKind::NotFound => Kind::NotFound,
+        ErrorKind::Conflict => Kind::Conflict,
+        ErrorKind::InvalidInput => Kind::InvalidInput,
+        ErrorKind::Permission => Kind::Permission,
+        ErrorKind::Unsupported => Kind::Unsupported,
+        ErrorKind::Kernel => Kind::Kernel,
+        ErrorKind::Internal => Kind::Internal,
+    };
+    Error::Image {
+        doing,
+        kind,
+        source: Box::new(source),
     }
 }

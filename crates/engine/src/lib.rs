@@ -31,6 +31,8 @@ mod container;
 #[cfg(target_os = "linux")]
 mod detach_keys;
 #[cfg(target_os = "linux")]
+mod doing;
+#[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
 mod host;

@@ -2,7 +2,8 @@
 //!
 //! The two programs share no code, only this protocol; it is drawn in the monitor's `attach.rs`.
 
-use crate::error::{Doing, Error, Result};
+use crate::doing::Doing;
+use crate::error::{Error, Result};
 use crate::runtime::parse_failure;
 use crate::view::{Exit, Moment};
 use dhow_sys::{socket, stream};

@@ -8,8 +8,7 @@ mod process;
 mod security;
 mod size;
 
-pub(crate) use mount::is_name;
-pub use mount::{Mount, Propagation};
+pub use mount::{Mount, Propagation, is_name};
 pub use process::{Network, Ulimit, UserNamespace};
 pub use security::{Profile, SecurityOption};
 pub use size::{Cpus, Size};

@@ -14,9 +14,11 @@
 //! written by set-user-id programs of the system that check them.
 
 use crate::config::Config;
+use crate::doing::Doing;
 use crate::engine::Engine;
-use crate::error::{Doing, Error, Kind, Result, image_error};
+use crate::error::{Error, Kind, Result};
 use crate::idmap::{self, Maps};
+use crate::images::image_error;
 use dhow_image::{Driver, Image, Ownership, Root, RootOptions, Store};
 use dhow_sys::{fd, id, namespace, process, socket, tree};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,5 @@
 //! Runtimes, known by the OCI command line only, so that runc, crun or kata can stand in for ours.
 
-use crate::config::Config;
 use crate::error::{Error, ProgramFault, Result, RuntimeFailure};
 use serde::Deserialize;
 use std::ffi::{OsStr, OsString};
@@ -40,6 +39,14 @@ pub(crate) fn for_program(program: PathBuf, root: &Path, systemd: bool) -> Box<d
     })
 }
 
+/// The directories in which a sibling program is looked for: beside our own, then in its `libexec/dhow`.
+fn sibling_directories() -> Vec<PathBuf> {
+    let own = std::env::current_exe().unwrap_or_default();
+    let beside = own.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let libexec = beside.join("../libexec/dhow");
+    vec![beside, libexec]
+}
+
 /// Finds a program of ours: a path is taken as it is, a bare name is looked for beside our own
 /// program; `PATH` is not searched, because whoever sets it would choose what root runs.
 pub(crate) fn find(program: &Path) -> Result<PathBuf> {
@@ -49,7 +56,7 @@ pub(crate) fn find(program: &Path) -> Result<PathBuf> {
             source,
         });
     }
-    let directories = Config::sibling_directories();
+    let directories = sibling_directories();
     let found = directories.iter().map(|directory| directory.join(program));
     let found = found.into_iter().find(|path| path.exists());
     found.ok_or_else(|| Error::NoSibling {

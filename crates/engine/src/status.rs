@@ -10,7 +10,8 @@
 //!
 //! `start` removes `exit` and `started` before a new run, under the container's lock.
 
-use crate::error::{Doing, Result};
+use crate::doing::Doing;
+use crate::error::Result;
 use crate::record::Started;
 use crate::store::{Directory, Store};
 use crate::view::{Exit, State};

@@ -21,7 +21,8 @@
 //! its lock may remove it. Locks are `flock(2)`, so they die with their holder; the order is one
 //! container at a time, never two.
 
-use crate::error::{Doing, Error, Result};
+use crate::doing::Doing;
+use crate::error::{Error, Result};
 use crate::record::Record;
 use dhow_sys::{OFlags, file, lock, path, tree};
 use std::ffi::{OsStr, OsString};

@@ -5,7 +5,8 @@
 //! first. Only a regular file of at most 1 MiB is read, never through a link, and lines longer than
 //! 4 KiB are passed over. (CVE-2026-47262, CVE-2025-4437: huge and malformed files.)
 
-use crate::error::{Doing, Error, Result};
+use crate::doing::Doing;
+use crate::error::{Error, Result};
 use dhow_sys::{FileType, OFlags, fd, path, tree, xattr};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -60,14 +61,13 @@ impl UserFiles {
             Some(uid) => self.user_of_id(uid)?,
             None => Some(self.user_of_name(user)?),
         };
-        let mut identity = Identity::default();
-        identity.uid = number(user)
-            .or(entry.as_ref().map(|entry| entry.uid))
-            .unwrap_or(0);
-        if let Some(entry) = &entry {
-            identity.gid = entry.gid;
-            identity.home = Some(entry.home.clone());
-        }
+        let named = entry.as_ref().map(|entry| entry.uid);
+        let mut identity = Identity {
+            uid: number(user).or(named).unwrap_or(0),
+            gid: entry.as_ref().map_or(0, |entry| entry.gid),
+            groups: Vec::new(),
+            home: entry.as_ref().map(|entry| entry.home.clone()),
+        };
         match group {
             Some(group) => identity.gid = self.group(group)?,
             // As login does: the groups that list the user, unless a group was asked for.

@@ -81,23 +81,6 @@ fn kernel(request: &Request<'_>) -> Vec<Value> {
     let shm = options.shm_size.map_or(64 << 20, |size| size.0);
     let shm = format!("size={shm}");
     let mount = |target: &str, kind: &str, source: &str, options: &[&str]| json!({"destination": target, "type": kind, "source": source, "options": options});
-    // In a user namespace sysfs shows the network namespace, which must then be its own.
-    let foreign_network = request.has_user_namespace() && options.network == Network::Host;
-    let sys = if foreign_network {
-        mount(
-            "/sys",
-            "none",
-            "/sys",
-            &["rbind", "nosuid", "noexec", "nodev", writable, "rslave"],
-        )
-    } else {
-        mount(
-            "/sys",
-            "sysfs",
-            "sysfs",
-            &["nosuid", "noexec", "nodev", writable],
-        )
-    };
     vec![
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
         mount(
@@ -119,7 +102,7 @@ fn kernel(request: &Request<'_>) -> Vec<Value> {
             "mqueue",
             &["nosuid", "noexec", "nodev"],
         ),
-        sys,
+        sys(request, writable),
         mount(
             "/sys/fs/cgroup",
             "cgroup",
@@ -127,6 +110,17 @@ fn kernel(request: &Request<'_>) -> Vec<Value> {
             &["nosuid", "noexec", "nodev", "relatime", writable],
         ),
     ]
+}
+
+/// In a user namespace sysfs can only be mounted by whoever owns the network namespace that it shows;
+/// with the host's network the host's own mount is bound instead.
+fn sys(request: &Request<'_>, writable: &str) -> Value {
+    let walls = ["nosuid", "noexec", "nodev", writable];
+    if request.has_user_namespace() && request.options.network == Network::Host {
+        let options: Vec<&str> = ["rbind", "rslave"].iter().chain(&walls).copied().collect();
+        return json!({"destination": "/sys", "type": "bind", "source": "/sys", "options": options});
+    }
+    json!({"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": walls})
 }
 
 /// The generated files, bound over whatever the image has there: never written into it, because a

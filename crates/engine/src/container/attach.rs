@@ -1,8 +1,9 @@
 //! Between this process's standard streams and a container's monitor.
 
 use crate::detach_keys::DetachKeys;
+use crate::doing::Doing;
 use crate::engine::Engine;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, Result};
 use crate::monitor::{self, Connection, MESSAGE, Said};
 use crate::status;
 use crate::view::{Attach, Ended, State};

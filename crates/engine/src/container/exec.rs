@@ -1,8 +1,9 @@
 //! A further program in a living container.
 
 use crate::bundle::identity::UserFiles;
+use crate::doing::Doing;
 use crate::engine::Engine;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, Result};
 use crate::runtime::parse_failure;
 use crate::status;
 use crate::store::Directory;
@@ -72,29 +73,7 @@ fn describe(
         process["cwd"] = json!(workdir);
     }
     if let Some(user) = &options.user {
-        // The files as the container has them now, through its own root.
-        let root = path::open_directory(Path::new(&format!("/proc/{pid}/root")))
-            .doing(|| "open the container's root".into())?;
-        let identity = UserFiles::read(&[root])?.resolve(user, &[])?;
-        process["user"] = json!({
-            "uid": identity.uid,
-            "gid": identity.gid,
-            "additionalGids": identity.groups,
-        });
-        if let (Some(home), Some(env)) = (identity.home, process["env"].as_array_mut()) {
-            env.retain(|entry| !entry.as_str().unwrap_or_default().starts_with("HOME="));
-            env.push(json!(format!("HOME={home}")));
-        }
-        if identity.uid != 0 {
-            // What root of the container has is not for others.
-            for set in ["effective", "permitted", "inheritable", "ambient"] {
-                process["capabilities"][set] = json!([]);
-            }
-        } else {
-            let bounding = process["capabilities"]["bounding"].clone();
-            process["capabilities"] =
-                json!({"bounding": bounding, "effective": bounding, "permitted": bounding});
-        }
+        become_user(&mut process, pid, user)?;
     }
     if options.privileged {
         let chosen =
@@ -104,24 +83,56 @@ fn describe(
         });
         process["noNewPrivileges"] = json!(false);
     }
-    if let Some(env) = process["env"].as_array_mut() {
-        for (key, value) in &options.env {
-            let prefix = format!("{key}=");
-            env.retain(|entry| !entry.as_str().unwrap_or_default().starts_with(&prefix));
-            env.push(json!(format!("{key}={value}")));
-        }
-        if options.tty
-            && !env
-                .iter()
-                .any(|entry| entry.as_str().unwrap_or_default().starts_with("TERM="))
-        {
-            env.push(json!("TERM=xterm"));
-        }
+    if options.tty && !has_variable(&process, "TERM") {
+        set_variable(&mut process, "TERM", "xterm");
+    }
+    for (key, value) in &options.env {
+        set_variable(&mut process, key, value);
     }
     serde_json::to_vec(&process).map_err(|error| Error::BadState {
         path: "process.json".into(),
         reason: error.to_string(),
     })
+}
+
+/// Changes who the process is, by the container's files as they are now.
+fn become_user(process: &mut Value, pid: u32, user: &str) -> Result<()> {
+    // Through the container's own root: its mounts count.
+    let root = path::open_directory(Path::new(&format!("/proc/{pid}/root")))
+        .doing(|| "open the container's root".into())?;
+    let identity = UserFiles::read(&[root])?.resolve(user, &[])?;
+    process["user"] = json!({
+        "uid": identity.uid,
+        "gid": identity.gid,
+        "additionalGids": identity.groups,
+    });
+    if let Some(home) = identity.home {
+        set_variable(process, "HOME", &home);
+    }
+    let bounding = process["capabilities"]["bounding"].clone();
+    process["capabilities"] = if identity.uid == 0 {
+        json!({"bounding": bounding, "effective": bounding, "permitted": bounding})
+    } else {
+        // What root of the container has is not for others.
+        json!({"bounding": bounding})
+    };
+    Ok(())
+}
+
+fn has_variable(process: &Value, key: &str) -> bool {
+    let prefix = format!("{key}=");
+    let env = process["env"].as_array().into_iter().flatten();
+    env.filter_map(Value::as_str)
+        .any(|entry| entry.starts_with(&prefix))
+}
+
+/// Sets a variable of the process's environment, in the place of one of that name.
+fn set_variable(process: &mut Value, key: &str, value: &str) {
+    if let Some(env) = process["env"].as_array_mut() {
+        let prefix = format!("{key}=");
+        env.retain(|entry| !entry.as_str().unwrap_or_default().starts_with(&prefix));
+        env.push(json!(format!("{key}={value}")));
+    }
 }
 
 /// Runs the runtime with our own streams and passes signals on.

@@ -17,7 +17,7 @@ pub(crate) fn list(engine: &Engine, all: bool) -> Result<Vec<Summary>> {
             summaries.push(summary);
         }
     }
-    summaries.sort_by(|one, other| other.created.cmp(&one.created));
+    summaries.sort_by_key(|summary| std::cmp::Reverse(summary.created));
     Ok(summaries)
 }
 

@@ -1,7 +1,8 @@
 //! Read a container's log, from the end if wanted, and go on as it grows without asking again and again.
 
+use crate::doing::Doing;
 use crate::engine::Engine;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, Result};
 use crate::monitor::{Connection, MESSAGE, Said};
 use crate::status;
 use crate::store::Directory;

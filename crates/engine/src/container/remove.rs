@@ -5,7 +5,8 @@
 //! missing.
 
 use crate::engine::Engine;
-use crate::error::{Error, Result, image_error};
+use crate::error::{Error, Result};
+use crate::images::image_error;
 use crate::monitor::Connection;
 use crate::record::Record;
 use crate::rootless;
@@ -97,7 +98,7 @@ pub(crate) fn discard(engine: &Engine, id: &str) -> Result<()> {
         Err(error)
             if engine.config().rootless && error.kind() == dhow_image::ErrorKind::Permission =>
         {
-            rootless::discard(engine, &images, id)
+            rootless::discard(engine, images, id)
         }
         Err(error) => Err(image_error(
             format!("remove the root of container {id}"),

@@ -1,9 +1,11 @@
 //! The container's root filesystem: from an image, a directory, or a throw-away view of one.
 
 use crate::bundle::RootFilesystem;
+use crate::doing::Doing;
 use crate::engine::Engine;
-use crate::error::{Doing, Error, Result, image_error};
+use crate::error::{Error, Result};
 use crate::idmap::Maps;
+use crate::images::image_error;
 use crate::options::{ContainerOptions, Root};
 use crate::rootless;
 use crate::store::{Locked, file_names};
@@ -132,7 +134,7 @@ fn from_image(
     };
     let images = engine.images_store()?;
     let root = if maps.is_some() && keeps {
-        rootless::prepare(engine, &images, container.id(), image, driver, &wishes)?
+        rootless::prepare(engine, images, container.id(), image, driver, &wishes)?
     } else {
         images
             .prepare(container.id(), image, driver, &wishes, &mut ())

@@ -2,7 +2,8 @@
 
 use super::remove;
 use crate::engine::Engine;
-use crate::error::{Result, image_error};
+use crate::error::Result;
+use crate::images::image_error;
 use crate::status;
 use crate::view::State;
 

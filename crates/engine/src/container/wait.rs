@@ -1,7 +1,8 @@
 //! Wait for a container's end, without asking again and again.
 
+use crate::doing::Doing;
 use crate::engine::Engine;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, Result};
 use crate::monitor::{self, Connection, MESSAGE, Said};
 use crate::status;
 use crate::view::{Exit, State};

@@ -166,73 +166,96 @@ const FLAGS: [&str; 10] = [
     "ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync", "noatime",
 ];
 
-impl FromStr for Mount {
-    type Err = Error;
+/// The parts of a `--mount`, as they were written.
+#[derive(Default)]
+struct Parts<'a> {
+    kind: Option<&'a str>,
+    source: Option<&'a str>,
+    target: Option<&'a str>,
+    read_only: bool,
+    propagation: Propagation,
+    size: Option<Size>,
+    mode: Option<u32>,
+}
 
-    /// The value of `--mount`: `type=bind|volume|tmpfs,source=…,target=…,…`.
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = |reason: String| Error::invalid("--mount", text, reason);
-        let mut kind = "volume";
-        let (mut source, mut target) = (None, None);
-        let (mut read_only, mut propagation) = (false, Propagation::default());
-        let (mut size, mut mode) = (None, None);
+impl<'a> Parts<'a> {
+    fn parse(text: &'a str) -> Result<Self, Error> {
+        let mut parts = Self::default();
         for part in text.split(',') {
             let (key, value) = match part.split_once('=') {
                 Some((key, value)) => (key, Some(value)),
                 None => (part, None),
             };
             match (key, value) {
-                ("type", Some(value)) => kind = value,
-                ("source" | "src", Some(value)) => source = Some(value),
-                ("target" | "destination" | "dst", Some(value)) => target = Some(value),
-                ("readonly" | "ro", None | Some("true" | "1")) => read_only = true,
-                ("readonly" | "ro", Some("false" | "0")) => read_only = false,
+                ("type", Some(value)) => parts.kind = Some(value),
+                ("source" | "src", Some(value)) => parts.source = Some(value),
+                ("target" | "destination" | "dst", Some(value)) => parts.target = Some(value),
+                ("readonly" | "ro", None | Some("true" | "1")) => parts.read_only = true,
+                ("readonly" | "ro", Some("false" | "0")) => parts.read_only = false,
                 ("bind-propagation", Some("rprivate" | "private")) => {}
-                ("bind-propagation", Some("rslave" | "slave")) => propagation = Propagation::Rslave,
-                ("bind-propagation", Some("rshared" | "shared")) => {
-                    propagation = Propagation::Rshared;
+                ("bind-propagation", Some("rslave" | "slave")) => {
+                    parts.propagation = Propagation::Rslave;
                 }
-                ("tmpfs-size", Some(value)) => size = Some(value.parse()?),
-                ("tmpfs-mode", Some(value)) => mode = Some(octal("--mount", text, value)?),
-                _ => return Err(wrong(format!("has an unknown part {part:?}"))),
+                ("bind-propagation", Some("rshared" | "shared")) => {
+                    parts.propagation = Propagation::Rshared;
+                }
+                ("tmpfs-size", Some(value)) => parts.size = Some(value.parse()?),
+                ("tmpfs-mode", Some(value)) => parts.mode = Some(octal("--mount", text, value)?),
+                _ => {
+                    let reason = format!("has an unknown part {part:?}");
+                    return Err(Error::invalid("--mount", text, reason));
+                }
             }
         }
-        let target = target.ok_or_else(|| wrong("has no target=".into()))?;
+        Ok(parts)
+    }
+}
+
+impl FromStr for Mount {
+    type Err = Error;
+
+    /// The value of `--mount`: `type=bind|volume|tmpfs,source=…,target=…,…`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = |reason: &str| Error::invalid("--mount", text, reason);
+        let parts = Parts::parse(text)?;
+        let target = parts.target.ok_or_else(|| wrong("has no target="))?;
         let target = check_target("--mount", text, target)?;
-        match kind {
+        match parts.kind.unwrap_or("volume") {
             "bind" => {
-                let source = source.filter(|source| is_path(source));
-                let source = source.ok_or_else(|| wrong("needs source=/a/path".into()))?;
+                let source = parts.source.filter(|source| is_path(source));
+                let source = source.ok_or_else(|| wrong("needs source=/a/path"))?;
                 Ok(Self::Bind {
                     source: absolute("--mount", source)?,
                     target,
-                    read_only,
-                    propagation,
+                    read_only: parts.read_only,
+                    propagation: parts.propagation,
                     create_source: false,
                 })
             }
             "volume" => {
-                let name = source
-                    .map(|name| volume_name("--mount", name))
-                    .transpose()?;
+                let name = parts.source.map(|name| volume_name("--mount", name));
                 Ok(Self::Volume {
-                    name,
+                    name: name.transpose()?,
                     target,
-                    read_only,
+                    read_only: parts.read_only,
                 })
             }
-            "tmpfs" if source.is_some() => Err(wrong("has a source, which a tmpfs cannot".into())),
+            "tmpfs" if parts.source.is_some() => Err(wrong("has a source, which a tmpfs cannot")),
             "tmpfs" => Ok(Self::Tmpfs {
                 target,
-                size,
-                mode,
-                options: if read_only { vec!["ro".into()] } else { vec![] },
+                size: parts.size,
+                mode: parts.mode,
+                options: if parts.read_only {
+                    vec!["ro".into()]
+                } else {
+                    vec![]
+                },
             }),
-            "image" | "glob" | "devpts" | "ramfs" | "npipe" => Err(Error::unsupported(
+            kind @ ("image" | "glob" | "devpts" | "ramfs" | "npipe") => Err(Error::unsupported(
                 format!("--mount type={kind}"),
                 "use bind, volume or tmpfs",
             )),
-            _ => Err(wrong("has a type that is not bind, volume or tmpfs".into())),
+            _ => Err(wrong("has a type that is not bind, volume or tmpfs")),
         }
     }
 }
@@ -273,7 +296,7 @@ fn check_target(option: &'static str, text: &str, target: &str) -> Result<String
 }
 
 /// A volume's name: a letter or digit, then letters, digits, `_`, `.`, `-`.
-pub(crate) fn volume_name(option: &'static str, name: &str) -> Result<String, Error> {
+fn volume_name(option: &'static str, name: &str) -> Result<String, Error> {
     if is_name(name) {
         Ok(name.to_owned())
     } else {
@@ -285,8 +308,10 @@ pub(crate) fn volume_name(option: &'static str, name: &str) -> Result<String, Er
     }
 }
 
-/// Whether a text can be the name of a container or volume.
-pub(crate) fn is_name(name: &str) -> bool {
+/// Whether a text can be the name of a container or volume: a letter or digit, then letters, digits,
+/// `_`, `.`, `-`, at most 128 in all.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let first = name
         .bytes()
         .next()

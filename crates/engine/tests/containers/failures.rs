@@ -26,7 +26,8 @@ fn programs_that_cannot_run() {
 #[test]
 fn impossible_options() {
     let Some(rig) = Rig::new() else { return };
-    let cases: [(&str, fn(&mut ContainerOptions)); 12] = [
+    type Change = fn(&mut ContainerOptions);
+    let cases: [(&str, Change); 12] = [
         ("--name", |options| options.name = Some("../x".into())),
         ("--hostname", |options| {
             options.hostname = Some("a b".into())

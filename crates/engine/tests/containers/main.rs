@@ -4,7 +4,8 @@
 //! dhow-monitor`, or `DHOW_BIN_DIR`); without them each test says `skipped:` and why.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::semicolon_if_nothing_returned)]
 
 mod failures;
 mod life;
