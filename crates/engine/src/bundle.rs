@@ -150,3 +150,6 @@ fn namespaces(request: &Request<'_>) -> Value {
     }
     kinds.iter().map(|kind| json!({"type": kind})).collect()
 }
+
+#[cfg(test)]
+mod tests;

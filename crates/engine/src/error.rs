@@ -290,6 +290,9 @@ impl RuntimeFailure {
             (ProgramFault::NotFound, _) => Kind::NotFound,
             (ProgramFault::NotExecutable, _) => Kind::InvalidInput,
             (ProgramFault::None, Some("EPERM" | "EACCES")) => Kind::Permission,
+            (ProgramFault::None, _) if self.message.contains("this user may not") => {
+                Kind::Permission
+            }
             (ProgramFault::None, _) => Kind::Kernel,
         }
     }

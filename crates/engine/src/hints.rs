@@ -56,13 +56,6 @@ const TABLE: &[Row] = &[
         "the kernel refuses overlays over more than two filesystems of that kind; put the store on a plain disk filesystem",
     ),
     row(
-        Kind::NotFound,
-        "",
-        "",
-        "cannot find the program",
-        "install dhow's programs in one directory, or name them in DHOW_RUNTIME and DHOW_MONITOR",
-    ),
-    row(
         Kind::Internal,
         "",
         "",
@@ -94,7 +87,7 @@ const TABLE: &[Row] = &[
         Kind::Permission,
         "",
         "",
-        "cgroup",
+        "linux.resources",
         "this user may not set limits here: log in through systemd with delegated controllers, or leave the limit away",
     ),
     row(
@@ -139,4 +132,87 @@ pub(crate) fn hint(error: &Error) -> Option<&'static str> {
                 && text.contains(row.text)
         })
         .map(|row| row.hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{ProgramFault, RuntimeFailure};
+
+    fn start(step: &str, message: &str, errno: &str, program: ProgramFault) -> Error {
+        Error::Start(RuntimeFailure {
+            step: (!step.is_empty()).then(|| step.to_owned()),
+            message: message.to_owned(),
+            errno: (!errno.is_empty()).then(|| errno.to_owned()),
+            program,
+        })
+    }
+
+    /// One failure for each row, in the table's order.
+    fn provocations() -> Vec<Error> {
+        let none = ProgramFault::None;
+        vec![
+            start(
+                "mount /",
+                "fsconfig(overlay, CREATE) = EPERM (…)",
+                "EPERM",
+                none,
+            ),
+            start(
+                "mount /",
+                "fsconfig(overlay, CREATE) = EINVAL (…)",
+                "EINVAL",
+                none,
+            ),
+            start(
+                "mount /",
+                "fsconfig(overlay, CREATE) = ELOOP (…)",
+                "ELOOP",
+                none,
+            ),
+            Error::NoSibling {
+                program: "dhow-monitor".into(),
+                looked: "/x".into(),
+            },
+            Error::NameTaken {
+                name: "a".into(),
+                id: "b".into(),
+            },
+            Error::WrongState {
+                verb: "remove",
+                name: "a".into(),
+                state: "running",
+            },
+            start(
+                "",
+                "exec: \"x\": executable file not found in $PATH",
+                "",
+                ProgramFault::NotFound,
+            ),
+            start(
+                "",
+                "linux.resources.memory.limit: this user may not create a control group",
+                "",
+                none,
+            ),
+            start("", "linux.resources.rdma: there is no controller", "", none),
+            start("map the ids", "open(uid_map) = EPERM (…)", "EPERM", none),
+            Error::unsupported("--network bridge", "not there yet"),
+        ]
+    }
+
+    #[test]
+    fn every_row_has_a_failure_that_it_helps() {
+        for (index, error) in provocations().iter().enumerate() {
+            assert_eq!(hint(error), Some(TABLE[index].hint), "row {index}: {error}");
+        }
+        assert_eq!(provocations().len(), TABLE.len());
+    }
+
+    #[test]
+    fn no_advice_where_nothing_is_known() {
+        assert_eq!(hint(&Error::MonitorLost), None);
+        let error = start("", "something else", "", ProgramFault::None);
+        assert_eq!(hint(&error), None);
+    }
 }
