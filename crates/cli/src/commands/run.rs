@@ -12,6 +12,8 @@ use crate::arguments::Global;
 use crate::error::Error;
 use crate::output::print;
 use dhow_engine::{Attach, ContainerOptions, Ended, Engine};
+use explain::To;
+use flags::Form;
 use std::io::IsTerminal;
 
 /// Runs a container: in the foreground with its exit code, or detached with its id.
@@ -25,19 +27,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     }
     let engine = super::open(global)?;
     hello::provide(&engine, &options.root)?;
-    if let Some(form) = arguments.explanation() {
-        explain::narrate(&engine, &options, form, arguments.dry_run)?;
-    }
     if arguments.dry_run {
-        return Ok(0);
-    }
-    start(&engine, &options, arguments)
-}
-
-fn start(engine: &Engine, options: &ContainerOptions, arguments: &Arguments) -> Result<u8, Error> {
-    if arguments.detach {
-        let container = engine.run_detached(options)?;
-        print(&format!("{}\n", container.id))?;
+        let form = arguments.explanation().unwrap_or(Form::Text);
+        explain::narrate(&engine.explain(&options)?, form, To::Output)?;
         return Ok(0);
     }
     let attach = Attach {
@@ -45,9 +37,45 @@ fn start(engine: &Engine, options: &ContainerOptions, arguments: &Arguments) -> 
         forward_signals: arguments.sig_proxy,
         detach_keys: arguments.detach_keys.clone(),
     };
-    match engine.run_attached(options, &attach)? {
-        Ended::Exited(exit) => Ok(exit.code),
-        Ended::Detached => Ok(0),
+    match (arguments.explanation(), arguments.detach) {
+        (Some(form), detach) => explained(&engine, &options, form, (!detach).then_some(&attach)),
+        (None, true) => started(&engine.run_detached(&options)?),
+        (None, false) => Ok(code(&engine.run_attached(&options, &attach)?)),
+    }
+}
+
+/// Creates, tells the plan of this very container, and starts it, detached without `attach`.
+fn explained(
+    engine: &Engine,
+    options: &ContainerOptions,
+    form: Form,
+    attach: Option<&Attach>,
+) -> Result<u8, Error> {
+    let container = engine.create(options)?;
+    let told = engine
+        .plan(&container.id)
+        .map_err(Error::from)
+        .and_then(|plan| explain::narrate(&plan, form, To::Errors));
+    if let Err(error) = told {
+        // What could not be told was not started; the user hears why.
+        engine.remove(&container.id, true)?;
+        return Err(error);
+    }
+    match attach {
+        None => started(&engine.start(&container.id)?),
+        Some(attach) => Ok(code(&engine.start_attached(&container.id, attach)?)),
+    }
+}
+
+fn started(container: &dhow_engine::Container) -> Result<u8, Error> {
+    print(&format!("{}\n", container.id))?;
+    Ok(0)
+}
+
+fn code(ended: &Ended) -> u8 {
+    match ended {
+        Ended::Exited(exit) => exit.code,
+        Ended::Detached => 0,
     }
 }
 

@@ -6,10 +6,10 @@
 
 use super::flags::Form;
 use crate::error::Error;
-use crate::output::json;
 use crate::output::style::Style;
 use crate::output::table::printable;
-use dhow_engine::{ContainerOptions, Engine};
+use crate::output::{json, short};
+use dhow_engine::Plan;
 use serde::Deserialize;
 use std::io::Write;
 
@@ -31,30 +31,29 @@ struct Step {
     source: String,
 }
 
-/// Tells what would be done for these options.
+/// Where the narration goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum To {
+    /// Beside a container that will use standard output itself.
+    Errors,
+    /// There is nothing else to read.
+    Output,
+}
+
+/// Tells a plan.
 ///
 /// # Errors
-/// What the engine or the runtime refuses to plan.
-pub(super) fn narrate(
-    engine: &Engine,
-    options: &ContainerOptions,
-    form: Form,
-    dry: bool,
-) -> Result<(), Error> {
-    let plan = engine.explain(options)?.0;
-    let text = match form {
-        Form::Json => json::document(&plan)?,
-        Form::Text => {
-            let told = Told::deserialize(&plan).map_err(Error::Document)?;
-            let style = if dry {
-                Style::of_output()
-            } else {
-                Style::of_errors()
-            };
-            tell(&told, style)
-        }
+/// A plan without steps (of another runtime), or a standard output that cannot take it.
+pub(super) fn narrate(plan: &Plan, form: Form, to: To) -> Result<(), Error> {
+    let style = match to {
+        To::Errors => Style::of_errors(),
+        To::Output => Style::of_output(),
     };
-    if dry {
+    let text = match form {
+        Form::Json => json::document(&plan.0)?,
+        Form::Text => tell(&Told::deserialize(&plan.0).map_err(Error::Document)?, style),
+    };
+    if to == To::Output {
         return crate::output::print(&text);
     }
     // A reader of the narration that went away does not stop the container.
@@ -65,7 +64,7 @@ pub(super) fn narrate(
 fn tell(told: &Told, style: Style) -> String {
     let mut text = String::new();
     for (number, step) in told.steps.iter().enumerate() {
-        let (what, why) = (printable(&step.what), printable(&step.why));
+        let (what, why) = (short_ids(&printable(&step.what)), printable(&step.why));
         let source = if step.source.is_empty() {
             String::new()
         } else {
@@ -82,9 +81,40 @@ fn tell(told: &Told, style: Style) -> String {
     text
 }
 
+/// The text with container ids cut to the twelve digits that people use; the JSON form has them whole.
+fn short_ids(text: &str) -> String {
+    const LENGTH: usize = 64;
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let (run, after) = rest.split_at(digits);
+        shown.push_str(if digits == LENGTH { short(run) } else { run });
+        let next = after.find(|character: char| character.is_ascii_hexdigit());
+        let (between, after) = after.split_at(next.unwrap_or(after.len()));
+        if digits == LENGTH {
+            shown.push('…');
+        }
+        shown.push_str(between);
+        rest = after;
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_short_and_other_digits_whole() {
+        let id = "0123456789abcdef".repeat(4);
+        assert_eq!(
+            short_ids(&format!("/dhow/{id}/hosts at face 12")),
+            "/dhow/0123456789ab…/hosts at face 12"
+        );
+        assert_eq!(short_ids(&format!("{id}0")), format!("{id}0"));
+        assert_eq!(short_ids("plain — text"), "plain — text");
+    }
 
     #[test]
     fn each_step_is_one_line_with_reason_and_source() {
