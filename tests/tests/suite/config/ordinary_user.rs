@@ -53,7 +53,7 @@ fn ranges_of_others_are_refused(test: &Test) {
     let output = test.run_with(|config| {
         config["linux"]["uidMappings"] = json!([
             {"containerID": 0, "hostID": user.id, "size": 1},
-            {"containerID": 1, "hostID": 1, "size": 1000}
+            {"containerID": 1, "hostID": 2000, "size": 1000}
         ]);
     });
     output.refuses(["newuidmap", "newuidmap", "newuidmap"]);

@@ -38,7 +38,7 @@ fn exec_has_no_inheritable(test: &Test) {
     }
 }
 
-fn an_ordinary_user_inside_has_none(test: &Test) {
+fn uid_1000_inside_has_none(test: &Test) {
     let user = json!({"uid": 1000, "gid": 1000});
     let report = test.probe_with(|c| c["process"]["user"] = user);
     assert_eq!(report["capabilities"]["permitted"], NONE);
@@ -77,7 +77,7 @@ fn a_file_capability_gains_nothing(test: &Test) {
 
 for_each_runtime!(
     run_has_no_inheritable,
-    an_ordinary_user_inside_has_none,
+    uid_1000_inside_has_none,
     nothing_inheritable_for_an_ordinary_user,
     a_file_capability_gains_nothing,
 );

@@ -43,14 +43,7 @@ fn links_in_place_of_proc_and_sys(test: &Test) {
     let canary = Canary::plant(&test.root().join("canary"));
     let outside = "../../canary/empty";
     let absolute = canary.path().join("empty").display().to_string();
-    let targets = [
-        "/tmp/evil",
-        "tmp/evil",
-        outside,
-        &absolute,
-        "/",
-        "/nowhere",
-    ];
+    let targets = ["/tmp/evil", "tmp/evil", outside, &absolute, "/", "/nowhere"];
     for (number, target) in targets.iter().enumerate() {
         for name in ["proc", "sys"] {
             let bundle = test.bundle();
