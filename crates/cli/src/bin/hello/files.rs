@@ -28,14 +28,14 @@ pub(crate) fn facts(mountinfo: &str) -> Vec<Fact> {
     };
     let read_only = |mount: &Mount<'_>| mount.options.split(',').any(|option| option == "ro");
     let what = match (root.kind, read_only(root)) {
-        ("overlay", false) => "an overlay: what I write is mine, the image stays".to_owned(),
-        ("overlay", true) => "an overlay that I cannot write".to_owned(),
-        (kind, true) => format!("{kind}, which I cannot write"),
-        (kind, false) => format!("{kind}, which I can write"),
+        ("overlay", false) => "an overlay root: my writes are mine, the image stays".to_owned(),
+        ("overlay", true) => "an overlay root that I cannot write".to_owned(),
+        (kind, true) => format!("a root on {kind} that I cannot write"),
+        (kind, false) => format!("a root on {kind} that I can write"),
     };
     let mut facts = vec![Fact::new(
         "files",
-        format!("my root is {what}; {} mounts", mounts.len()),
+        format!("{what}; {} mounts", mounts.len()),
     )];
     let inside = |mount: &&Mount<'_>| {
         mount.point.starts_with("/proc/")
@@ -69,7 +69,7 @@ mod tests {
         let facts = facts(INFO);
         assert_eq!(
             facts[0].text,
-            "my root is an overlay: what I write is mine, the image stays; 7 mounts"
+            "an overlay root: my writes are mine, the image stays; 7 mounts"
         );
         assert_eq!(
             facts[1].text,
