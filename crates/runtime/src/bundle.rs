@@ -59,10 +59,12 @@ fn plain(error: &std::io::Error) -> String {
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(std::io::Error::other("not a regular file"));
     }
-    let mut document = Vec::new();
+    let mut document =
+        Vec::with_capacity(usize::try_from(metadata.len().min(LIMIT)).unwrap_or(0) + 1);
     file.take(LIMIT + 1).read_to_end(&mut document)?;
     if document.len() as u64 > LIMIT {
         return Err(std::io::Error::other("larger than 16 MiB"));

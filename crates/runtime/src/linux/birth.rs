@@ -103,15 +103,7 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
     let mut undo = Undo::default();
     if let Some(group) = &cgroup {
         // The names go to the intent log before the directories are made.
-        let names: String = group
-            .directories()
-            .map(|path| format!("cgroup {}\n", path.display()))
-            .collect();
-        container.intend(&names)?;
-        container.write(
-            "cgroup.json",
-            &serde_json::to_vec(group).unwrap_or_default(),
-        )?;
+        container.intend(group)?;
         undo.with(|| drop(group.remove()));
         group.create(&plan.resources).map_err(cgroup_error)?;
     }
@@ -397,6 +389,8 @@ impl Inherited<'_> {
         if !channel.await_word().at("wait for the runtime")? {
             process::exit(1);
         }
+        // Modes of nodes and directories are what the plan says; the program's own mask comes last.
+        process::set_umask(0);
         // Ids of the new namespace exist only now that they are mapped; files made from here on
         // belong to its root.
         if plan.namespaces.separates(Kind::User) {

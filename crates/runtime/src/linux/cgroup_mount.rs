@@ -7,7 +7,7 @@
 use super::mounts::{Context, change};
 use crate::plan::mounts::{Attributes, Mount};
 use dhow_sys::mount::{self, Change, Filesystem, NODEV, NOEXEC, NOSUID, RDONLY};
-use dhow_sys::{Mode, path, tree};
+use dhow_sys::{Mode, OFlags, path, tree};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub fn make(
     context: &Context<'_>,
 ) -> dhow_sys::Result<()> {
     if hierarchies.is_v2_only() {
-        let mounted = unified(Path::new("/sys/fs/cgroup"), context)?;
+        let mounted = unified(Path::new("/sys/fs/cgroup"), context, 0)?;
         change(mounted.as_fd(), planned)?;
         return mount::attach(mounted.as_fd(), target.as_fd());
     }
@@ -30,25 +30,20 @@ pub fn make(
     tmpfs.set("mode", "755")?;
     let tmpfs = tmpfs.mount(NOSUID | NODEV | NOEXEC)?;
     mount::attach(tmpfs.as_fd(), target.as_fd())?;
+    let set = NOSUID | NODEV | NOEXEC | (planned.attributes.set & RDONLY);
     for (host, controllers, is_v2) in hierarchies.mounts() {
         let Some(name) = host.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        let place =
-            path::mkdir_all_in_root(tmpfs.as_fd(), Path::new(name), Mode::from_raw_mode(0o755))?;
+        // The tmpfs is ours alone: nothing can be there yet.
+        tree::make_directory(tmpfs.as_fd(), name.as_ref(), 0o755)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let place = path::open_beneath(tmpfs.as_fd(), Path::new(name), flags, Mode::empty())?;
         let mounted = if is_v2 {
-            unified(host, context)?
+            unified(host, context, set)?
         } else {
-            version_1(host, controllers, context)?
+            version_1(host, controllers, context, set)?
         };
-        let set = NOSUID | NODEV | NOEXEC | (planned.attributes.set & RDONLY);
-        mount::change(
-            mounted.as_fd(),
-            Change {
-                set,
-                ..Change::default()
-            },
-        )?;
         mount::attach(mounted.as_fd(), place.as_fd())?;
         links(tmpfs.as_fd(), name, controllers)?;
     }
@@ -78,29 +73,31 @@ fn links(
     Ok(())
 }
 
-fn unified(host: &Path, context: &Context<'_>) -> dhow_sys::Result<OwnedFd> {
+fn unified(host: &Path, context: &Context<'_>, set: u64) -> dhow_sys::Result<OwnedFd> {
     if context.cgroup_namespace
-        && let Ok(mounted) = Filesystem::open("cgroup2").and_then(|filesystem| filesystem.mount(0))
+        && let Ok(mounted) =
+            Filesystem::open("cgroup2").and_then(|filesystem| filesystem.mount(set))
     {
         return Ok(mounted);
     }
-    group(host, context)
+    group(host, context, set)
 }
 
 fn version_1(
     host: &Path,
     controllers: &[String],
     context: &Context<'_>,
+    set: u64,
 ) -> dhow_sys::Result<OwnedFd> {
     if context.cgroup_namespace
-        && let Ok(mounted) = hierarchy(controllers)
+        && let Ok(mounted) = hierarchy(controllers, set)
     {
         return Ok(mounted);
     }
-    group(host, context)
+    group(host, context, set)
 }
 
-fn hierarchy(controllers: &[String]) -> dhow_sys::Result<OwnedFd> {
+fn hierarchy(controllers: &[String], set: u64) -> dhow_sys::Result<OwnedFd> {
     let filesystem = Filesystem::open("cgroup")?;
     for controller in controllers {
         match controller.strip_prefix("name=") {
@@ -111,23 +108,33 @@ fn hierarchy(controllers: &[String]) -> dhow_sys::Result<OwnedFd> {
             None => filesystem.flag(controller)?,
         }
     }
-    filesystem.mount(0)
+    filesystem.mount(set)
 }
 
 /// The container's own group in a hierarchy of the host, bound.
-fn group(host: &Path, context: &Context<'_>) -> dhow_sys::Result<OwnedFd> {
+fn group(host: &Path, context: &Context<'_>, set: u64) -> dhow_sys::Result<OwnedFd> {
     let own = context
         .cgroup
         .and_then(|group| group.directories().find(|path| path.starts_with(host)));
     match own {
-        Some(directory) => mount::copy_tree(directory, false),
+        Some(directory) => {
+            let tree = mount::copy_tree(directory, false)?;
+            mount::change(
+                tree.as_fd(),
+                Change {
+                    set,
+                    ..Change::default()
+                },
+            )?;
+            Ok(tree)
+        }
         // A container without a group of its own gets the host's tree, but never to write.
         None => {
             let tree = mount::copy_tree(host, false)?;
             mount::change(
                 tree.as_fd(),
                 Change {
-                    set: RDONLY,
+                    set: set | RDONLY,
                     ..Change::default()
                 },
             )?;

@@ -149,22 +149,28 @@ impl Container {
             .at(step)
     }
 
-    /// Notes the name of an effect outside this directory before it is made, so that
-    /// `delete --force` finds it even when we are killed in between.
+    /// Writes a file that counts only together with `state.json`, which is written last.
+    ///
+    /// # Errors
+    /// The call that failed, also when the disk is full.
+    pub fn put(&self, name: &str, data: &[u8]) -> Result<()> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
+        let mode = Mode::from_raw_mode(0o600);
+        let step = "write the container's state";
+        let file = path::open_beneath(self.directory(), Path::new(name), flags, mode).at(step)?;
+        let write = std::io::Write::write_all(&mut std::fs::File::from(file), data);
+        write
+            .map_err(|error| io("write", &self.path.join(name), &error))
+            .at(step)
+    }
+
+    /// Notes the names of the effects outside this directory before they are made, so that
+    /// `delete --force` finds them even when we are killed in between.
     ///
     /// # Errors
     /// The call that failed.
-    pub fn intend(&self, effects: &str) -> Result<()> {
-        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::WRONLY;
-        let step = "write the intent log";
-        let file = path::open_beneath(
-            self.directory(),
-            Path::new("intent"),
-            flags,
-            Mode::from_raw_mode(0o600),
-        )
-        .at(step)?;
-        dhow_sys::fd::write_once(file.as_fd(), effects.as_bytes()).at(step)
+    pub fn intend(&self, cgroup: &dhow_cgroup::Group) -> Result<()> {
+        self.put("intent", &serde_json::to_vec(cgroup).unwrap_or_default())
     }
 
     /// What was made of it; `None` while (or because) it was never finished.

@@ -27,11 +27,7 @@ const LINKS: [(&str, &str); 5] = [
 /// # Errors
 /// The call, with the device's path in the step.
 pub fn fill(root: &Rootfs, devices: &[Device]) -> Result<()> {
-    path::mkdir_all_in_root(root.as_fd(), Path::new("/dev"), Mode::from_raw_mode(0o755))
-        .at("open /dev")?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY;
-    let dev =
-        path::open_in_root_no_links(root.as_fd(), Path::new("/dev"), flags).at("open /dev")?;
+    let dev = open_dev(root).at("open /dev")?;
     for device in devices {
         node(root, dev.as_fd(), device).at(&format!("make the device {}", device.path))?;
     }
@@ -41,42 +37,42 @@ pub fn fill(root: &Rootfs, devices: &[Device]) -> Result<()> {
     Ok(())
 }
 
-/// The directory that a device lies in, and its name there.
-fn place<'a>(
-    root: &Rootfs,
-    dev: BorrowedFd<'_>,
-    device: &'a Device,
-) -> dhow_sys::Result<(OwnedFd, &'a OsStr)> {
+fn open_dev(root: &Rootfs) -> dhow_sys::Result<OwnedFd> {
+    let (name, flags) = (Path::new("/dev"), OFlags::PATH | OFlags::DIRECTORY);
+    match path::open_in_root_no_links(root.as_fd(), name, flags) {
+        Err(error) if error.code() == 2 => {
+            path::mkdir_all_in_root(root.as_fd(), name, Mode::from_raw_mode(0o755))
+        }
+        result => result,
+    }
+}
+
+fn node(root: &Rootfs, dev: BorrowedFd<'_>, device: &Device) -> dhow_sys::Result<()> {
     let whole = Path::new(&device.path);
     let invalid = || dhow_sys::Error::new("mknodat", device.path.clone(), 22);
     let name = whole.file_name().ok_or_else(invalid)?;
     let parent = whole.parent().ok_or_else(invalid)?;
     let mode = Mode::from_raw_mode(0o755);
-    let directory = match parent.strip_prefix("/dev") {
-        Ok(below) => path::mkdir_all_in_root(dev, below, mode)?,
-        Err(_) => path::mkdir_all_in_root(root.as_fd(), parent, mode)?,
+    let other = match parent.strip_prefix("/dev") {
+        Ok(below) if below.as_os_str().is_empty() => None,
+        Ok(below) => Some(path::mkdir_all_in_root(dev, below, mode)?),
+        Err(_) => Some(path::mkdir_all_in_root(root.as_fd(), parent, mode)?),
     };
-    Ok((directory, name))
+    make(other.as_ref().map_or(dev, AsFd::as_fd), name, device)
 }
 
-fn node(root: &Rootfs, dev: BorrowedFd<'_>, device: &Device) -> dhow_sys::Result<()> {
-    let (directory, name) = place(root, dev, device)?;
+fn make(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> dhow_sys::Result<()> {
     let node = match device.kind {
         Kind::Character => tree::Node::Character(device.major, device.minor),
         Kind::Block => tree::Node::Block(device.major, device.minor),
         Kind::Fifo => tree::Node::Fifo,
     };
-    match tree::make_node(directory.as_fd(), name, node, device.mode) {
-        Ok(()) => {
-            if (device.uid, device.gid) != (0, 0) {
-                tree::set_owner(directory.as_fd(), name, device.uid, device.gid)?;
-            }
-            // mknod is subject to the umask.
-            tree::set_mode(directory.as_fd(), name, device.mode)
-        }
-        Err(error) if error.code() == 17 => same(directory.as_fd(), name, device),
+    match tree::make_node(directory, name, node, device.mode) {
+        Ok(()) if (device.uid, device.gid) == (0, 0) => Ok(()),
+        Ok(()) => tree::set_owner(directory, name, device.uid, device.gid),
+        Err(error) if error.code() == 17 => same(directory, name, device),
         Err(error) if matches!(error.code(), 1 | 13) && device.kind != Kind::Fifo => {
-            bind(directory.as_fd(), name, device)
+            bind(directory, name, device)
         }
         Err(error) => Err(error),
     }
@@ -111,6 +107,14 @@ fn is(stat: &dhow_sys::Stat, device: &Device) -> bool {
 /// Binds the host's node of the same path, after checking that it is the same device.
 fn bind(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> dhow_sys::Result<()> {
     let copy = mount::copy_tree(Path::new(&device.path), false)?;
+    let private = Some(mount::Propagation::Private);
+    mount::change(
+        copy.as_fd(),
+        mount::Change {
+            propagation: private,
+            ..mount::Change::default()
+        },
+    )?;
     if !is(&fd::stat(copy.as_fd())?, device) {
         let numbers = format!(
             "{}, which is not {}:{} on this host",

@@ -19,6 +19,16 @@ use std::path::Path;
 pub fn null_device() -> Result<OwnedFd> {
     let step = "open the null device";
     let null = mount::copy_tree(Path::new("/dev/null"), false).at(step)?;
+    // A copy of a shared mount stays connected with the host's until it is told otherwise.
+    let private = Some(mount::Propagation::Private);
+    mount::change(
+        null.as_fd(),
+        Change {
+            propagation: private,
+            ..Change::default()
+        },
+    )
+    .at(step)?;
     let stat = fd::stat(null.as_fd()).at(step)?;
     let genuine = tree::file_type(&stat) == FileType::CharacterDevice
         && tree::device_numbers(&stat) == (1, 3);

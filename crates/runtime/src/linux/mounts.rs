@@ -188,19 +188,17 @@ fn guard_proc(planned: &Mount, tree: BorrowedFd<'_>) -> Result<()> {
 /// over a link: an image that makes `/proc` a link could have masks and labels written elsewhere.
 fn directory(root: &Rootfs, planned: &Mount, strict: bool) -> dhow_sys::Result<OwnedFd> {
     let destination = Path::new(&planned.destination);
-    let made = path::mkdir_all_in_root(
-        root.as_fd(),
-        destination,
-        Mode::from_raw_mode(DIRECTORY_MODE),
-    )?;
-    if strict {
-        path::open_in_root_no_links(root.as_fd(), destination, OFlags::PATH)
-    } else {
-        Ok(made)
+    let mode = Mode::from_raw_mode(DIRECTORY_MODE);
+    if !strict {
+        return path::mkdir_all_in_root(root.as_fd(), destination, mode);
+    }
+    match path::open_in_root_no_links(root.as_fd(), destination, OFlags::PATH) {
+        Err(error) if error.code() == 2 => path::mkdir_all_in_root(root.as_fd(), destination, mode),
+        result => result,
     }
 }
 
-/// Configures and creates a filesystem that is attached nowhere yet.
+/// Configures and creates a filesystem that is attached nowhere yet, with the plan's attributes.
 fn filesystem(planned: &Mount) -> dhow_sys::Result<OwnedFd> {
     let Source::Filesystem {
         kind,
@@ -215,12 +213,22 @@ fn filesystem(planned: &Mount) -> dhow_sys::Result<OwnedFd> {
             22,
         ));
     };
-    let made = configure(kind, source, options);
+    let made = configure(kind, source, options, planned.attributes.set);
     match made {
         // A user namespace may mount sysfs only together with a network namespace of its own; the
         // host's, bound, shows the same.
         Err(error) if error.code() == 1 && kind == "sysfs" => {
-            mount::copy_tree(Path::new("/sys"), true)
+            let tree = mount::copy_tree(Path::new("/sys"), true)?;
+            let Attributes { set, clear } = planned.attributes;
+            mount::change(
+                tree.as_fd(),
+                Change {
+                    set,
+                    clear,
+                    ..Change::default()
+                },
+            )?;
+            Ok(tree)
         }
         made => made,
     }
@@ -230,6 +238,7 @@ fn configure(
     kind: &str,
     source: &str,
     options: &[(String, Option<String>)],
+    attributes: u64,
 ) -> dhow_sys::Result<OwnedFd> {
     let filesystem = Filesystem::open(kind)?;
     if !source.is_empty() {
@@ -241,7 +250,7 @@ fn configure(
             None => filesystem.flag(key)?,
         }
     }
-    filesystem.mount(0)
+    filesystem.mount(attributes)
 }
 
 /// Applies attributes and propagation of the plan to a mount.
@@ -272,12 +281,14 @@ pub fn change(mounted: BorrowedFd<'_>, planned: &Mount) -> dhow_sys::Result<()> 
             },
         )?;
     }
+    // A filesystem of our own was made with its attributes.
+    let made = matches!(planned.source, Source::Filesystem { .. });
     for (attributes, recursive) in [
         (planned.recursive_attributes, true),
         (planned.attributes, false),
     ] {
         let Attributes { set, clear } = attributes;
-        if !attributes.is_empty() {
+        if !attributes.is_empty() && (recursive || !made) {
             mount::change(
                 mounted,
                 Change {

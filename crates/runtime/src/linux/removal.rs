@@ -26,7 +26,7 @@ pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
     if kill && let Some(record) = &record {
         end(record)?;
     }
-    let stored = container.read("cgroup.json")?;
+    let stored = container.read("intent")?;
     let group: Option<Group> = stored.and_then(|text| serde_json::from_slice(&text).ok());
     let group = record
         .as_ref()

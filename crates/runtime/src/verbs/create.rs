@@ -152,9 +152,9 @@ impl Request {
         console: Option<OwnedFd>,
         waiting: Waiting,
     ) -> Result<Born> {
-        container.write("config.json", &self.bundle.document)?;
+        container.put("config.json", &self.bundle.document)?;
         if let Some(filter) = &self.plan.seccomp {
-            container.write("seccomp", &filter.to_bytes())?;
+            container.put("seccomp", &filter.to_bytes())?;
         }
         let gate = match waiting {
             Waiting::ForStart => Gate::make(container.directory())?,
