@@ -1,11 +1,13 @@
 //! The integration suite, one binary: linking it once is most of its cost on two cores.
 //!
 //! `harness` tests the harness itself; `verbs` has one file per verb; `config` one file per part
-//! of config.json; `security` carries the ids of SECURITY.md; `reliability` repeats.
+//! of config.json; `foreign` drives the runtime by the engines of others; `security` carries the
+//! ids of SECURITY.md; `reliability` repeats. Tests of our own engine will lie in `engine`.
 #![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]
 
 mod config;
+mod foreign;
 mod harness;
 mod reliability;
 mod security;

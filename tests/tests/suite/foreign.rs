@@ -1,0 +1,4 @@
+//! Real peers: engines of others that drive a runtime by its command line.
+
+mod containerd;
+mod podman;
