@@ -71,27 +71,28 @@ impl Table {
         for note in &self.notes {
             let _ = writeln!(text, "{note}");
         }
-        let _ = write!(text, "\n{:34}", "median");
+        let _ = write!(text, "\n{:38}", "median");
         for contender in &self.contenders {
-            let _ = write!(text, "{contender:>12}");
+            let _ = write!(text, "  {contender:>12}");
         }
         for other in &self.compared {
-            let _ = write!(text, "{:>12}", format!("ours/{other}"));
+            let _ = write!(text, "  {:>12}", format!("ours/{other}"));
         }
         text.push('\n');
         for (measure, unit) in &self.measures {
-            let _ = write!(text, "{:34}", format!("{measure} ({unit})"));
+            let _ = write!(text, "{:38}", format!("{measure} ({unit})"));
             for contender in &self.contenders {
                 let shown = self
                     .median(measure, contender)
                     .map_or("-".to_owned(), figure);
-                let _ = write!(text, "{shown:>12}");
+                let _ = write!(text, "  {shown:>12}");
             }
             for other in &self.compared {
                 let shown = self
                     .ratio(measure, other)
                     .map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
-                let _ = write!(text, "{shown:>12}");
+                // As wide as its heading.
+                let _ = write!(text, "  {shown:>width$}", width = other.len().max(7) + 5);
             }
             text.push('\n');
         }
