@@ -4,6 +4,7 @@
 use crate::clock;
 use dhow_sys::{Result, file, stream, tree};
 use std::ffi::OsStr;
+use std::io::BufRead as _;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The name of the log in the container's directory; after a rotation the older half is `log.1`.
@@ -38,21 +39,20 @@ impl Log {
     /// A log that cannot be written (a full disk) never stops the container: what does not fit is
     /// lost to the log, and writing is tried again with the next piece.
     pub(crate) fn append(&mut self, directory: &OwnedFd, stream: &str, data: &[u8]) {
-        let mut time = String::with_capacity(clock::LENGTH);
-        clock::append_now(&mut time);
+        let mut front = String::with_capacity(clock::LENGTH + 16);
+        clock::append_now(&mut front);
+        for part in [" ", stream, " F "] {
+            front.push_str(part);
+        }
         self.buffer.clear();
-        for line in data.split_inclusive(|byte| *byte == b'\n') {
-            let whole = line.ends_with(b"\n");
-            for piece in [
-                time.as_bytes(),
-                b" ",
-                stream.as_bytes(),
-                if whole { b" F " } else { b" P " },
-                line,
-            ] {
-                self.buffer.extend_from_slice(piece);
-            }
-            if !whole {
+        let mut rest = data;
+        while !rest.is_empty() {
+            let start = self.buffer.len();
+            self.buffer.extend_from_slice(front.as_bytes());
+            // Finds and copies in one go; a slice cannot fail.
+            let _ = rest.read_until(b'\n', &mut self.buffer);
+            if !self.buffer.ends_with(b"\n") {
+                self.buffer[start + front.len() - 2] = b'P';
                 self.buffer.push(b'\n');
             }
         }
