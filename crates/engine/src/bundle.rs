@@ -87,6 +87,8 @@ pub(crate) struct Request<'a> {
     pub(crate) host: &'a Host,
     /// The container's directory, where the generated files lie.
     pub(crate) directory: &'a Path,
+    /// Which of the generated files are bound into `/etc`.
+    pub(crate) generated: &'a [&'static str],
     /// The sources of the user's mounts, in their order.
     pub(crate) sources: &'a [Source],
     /// The host's path of the init program, with `--init`.

@@ -49,11 +49,14 @@ impl Maps {
         self.users.len() > 1 && self.groups.len() > 1
     }
 
-    /// Whether an id of the namespace stands for one of the host.
+    /// Whether a user id of the namespace stands for one of the host.
+    pub(crate) fn has_user(&self, id: u32) -> bool {
+        has(&self.users, id)
+    }
+
+    /// Whether a group id of the namespace stands for one of the host.
     pub(crate) fn has_group(&self, id: u32) -> bool {
-        self.groups
-            .iter()
-            .any(|range| id >= range.container && id - range.container < range.size)
+        has(&self.groups, id)
     }
 
     /// The same ids with the user's own number standing for himself (`--userns=keep-id`).
@@ -78,6 +81,12 @@ impl Maps {
             .map(|number| number.to_string())
             .collect()
     }
+}
+
+fn has(ranges: &[Range], id: u32) -> bool {
+    ranges
+        .iter()
+        .any(|range| id >= range.container && id - range.container < range.size)
 }
 
 fn root_first(own: u32, ranges: &[(u32, u32)]) -> Vec<Range> {

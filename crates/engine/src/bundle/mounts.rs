@@ -126,11 +126,8 @@ fn sys(request: &Request<'_>, writable: &str) -> Value {
 /// The generated files, bound over whatever the image has there: never written into it, because a
 /// name in it may be a link.
 fn files(request: &Request<'_>) -> Vec<Value> {
-    if let RootFilesystem::Directory(_) = request.root {
-        // A directory of the user's is run as it is; nothing is put over its files.
-        return Vec::new();
-    }
-    ["resolv.conf", "hosts", "hostname"]
+    request
+        .generated
         .iter()
         .map(|name| {
             let target = format!("/etc/{name}");

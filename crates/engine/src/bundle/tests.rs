@@ -52,6 +52,7 @@ impl Case {
             maps: self.maps.as_ref(),
             host: &self.host,
             directory: Path::new("/c"),
+            generated: &["hosts"],
             sources: &self.sources,
             init: None,
             seccomp: None,

@@ -1,7 +1,8 @@
 //! Make a container: everything but its process.
 
 use super::{mounts, root};
-use crate::bundle::{self, ImageDefaults, Request, capabilities, identity::UserFiles};
+use crate::bundle::identity::{Identity, UserFiles};
+use crate::bundle::{self, ImageDefaults, Request, capabilities};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idmap::Maps;
@@ -108,7 +109,10 @@ fn fill(
     }
     let user = options.user.as_deref().unwrap_or(&defaults.user);
     let users = UserFiles::read(&root.layers()?)?;
-    let identity = users.resolve(user, &options.group_add)?;
+    let mut identity = users.resolve(user, &options.group_add)?;
+    if let Some(maps) = maps {
+        fit(&mut identity, maps, user, &options.group_add)?;
+    }
     let capabilities = capabilities::choose(
         options.privileged,
         &options.cap_add,
@@ -135,6 +139,7 @@ fn fill(
         maps,
         host: &host,
         directory: &path,
+        generated: &root.generated(),
         sources: &sources,
         init: init.as_deref(),
         seccomp: seccomp_file(&options)?,
@@ -203,6 +208,29 @@ fn maps(engine: &Engine, options: &ContainerOptions) -> Result<Option<Maps>> {
             .map(Some),
         _ => Ok(Some(maps.clone())),
     }
+}
+
+/// Ids that the user namespace does not have cannot be taken on: asked for they are refused, listed in
+/// the container's files they are left out.
+fn fit(identity: &mut Identity, maps: &Maps, user: &str, groups: &[String]) -> Result<()> {
+    let missing = !maps.has_user(identity.uid) || !maps.has_group(identity.gid);
+    let refuse = |option: &'static str, value: &str| {
+        let reason = "has no place among this container's ids; give this user larger ranges in \
+                      /etc/subuid and /etc/subgid";
+        Err(Error::invalid(option, value, reason))
+    };
+    if missing {
+        return refuse("--user", user);
+    }
+    let before = identity.groups.len();
+    // Without ranges the kernel allows no supplementary groups at all.
+    identity
+        .groups
+        .retain(|gid| maps.has_ranges() && maps.has_group(*gid));
+    if identity.groups.len() < before && !groups.is_empty() {
+        return refuse("--group-add", &groups.join(","));
+    }
+    Ok(())
 }
 
 fn defaults(image: &Image) -> ImageDefaults {

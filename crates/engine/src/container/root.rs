@@ -22,12 +22,31 @@ pub(crate) struct MadeRoot {
     pub(crate) filesystem: RootFilesystem,
     /// Where its files can be looked at before it is mounted, the uppermost directory first.
     directories: Vec<PathBuf>,
+    /// The directory of the user's under it.
+    foreign: Option<PathBuf>,
 }
+
+/// The files that every container gets of its own.
+const GENERATED: [&str; 3] = ["resolv.conf", "hosts", "hostname"];
 
 impl MadeRoot {
     /// Whether any runtime can use it.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self.filesystem, RootFilesystem::Directory(_))
+    }
+
+    /// Which generated files are bound over the ones in `/etc`. In an image's root all of them; in a
+    /// directory of the user's those that it has, because making one may not be allowed there, and a
+    /// directory that is run as it is shall stay as it is.
+    pub(crate) fn generated(&self) -> Vec<&'static str> {
+        let mut all = GENERATED.to_vec();
+        if let Some(directory) = &self.foreign {
+            all.retain(|name| {
+                let file = directory.join("etc").join(name);
+                file.symlink_metadata().is_ok_and(|seen| seen.is_file())
+            });
+        }
+        all
     }
 
     /// The directories, open.
@@ -75,7 +94,8 @@ pub(crate) fn make(
     if !overlay {
         return Ok(MadeRoot {
             filesystem: RootFilesystem::Directory(path.clone()),
-            directories: vec![path],
+            directories: vec![path.clone()],
+            foreign: Some(path),
         });
     }
     let own = engine.store().directory_of(container.id());
@@ -86,7 +106,8 @@ pub(crate) fn make(
     };
     Ok(MadeRoot {
         filesystem,
-        directories: vec![path],
+        directories: vec![path.clone()],
+        foreign: Some(path),
     })
 }
 
@@ -145,6 +166,7 @@ fn from_image(
             // It lies in the store, so the runtime may well be another's.
             filesystem: RootFilesystem::Directory(path.clone()),
             directories: vec![path],
+            foreign: None,
         },
         overlay @ dhow_image::Root::Overlay { .. } => {
             let words = overlay.mount_options();
@@ -155,6 +177,7 @@ fn from_image(
             MadeRoot {
                 filesystem: RootFilesystem::Overlay(words),
                 directories,
+                foreign: None,
             }
         }
     })

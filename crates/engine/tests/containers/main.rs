@@ -11,4 +11,5 @@ mod failures;
 mod life;
 mod output;
 mod rig;
+mod rootless;
 mod survival;

@@ -35,7 +35,8 @@ fn busybox() -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-fn skip(reason: &str) -> Option<Rig> {
+/// Says why a test does nothing.
+pub(crate) fn skip(reason: &str) -> Option<Rig> {
     println!("skipped: {reason}");
     if let Some(file) = std::env::var_os("DHOW_SKIPS") {
         use std::io::Write as _;
@@ -71,12 +72,13 @@ impl Rig {
         std::fs::copy(busybox, bin.join("busybox")).unwrap();
         for name in [
             "sh", "cat", "echo", "sleep", "true", "id", "head", "yes", "ls", "kill", "hostname",
-            "env", "dd", "touch",
+            "env", "dd", "touch", "mkdir", "chown", "chmod",
         ] {
             std::os::unix::fs::symlink("busybox", bin.join(name)).unwrap();
         }
         let users = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/srv:/bin/false\n";
         std::fs::write(directory.join("rootfs/etc/passwd"), users).unwrap();
+        std::fs::write(directory.join("rootfs/etc/hostname"), "image\n").unwrap();
         let mut config = Config::detect(&|_| None, 0);
         config.root = directory.join("root");
         config.run = directory.join("run");
