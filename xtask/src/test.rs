@@ -108,6 +108,11 @@ fn checks(metadata: &Metadata, results: &mut Results) -> Result<(), Error> {
         &layers::findings(metadata)?,
         results,
     );
+    if installed("typos") {
+        let mut typos = Command::new("typos");
+        typos.current_dir(repository::root());
+        check("spelling (typos)", typos, results)?;
+    }
     if installed("cargo-deny") {
         let mut deny = repository::cargo();
         deny.args(["deny", "--offline", "check", "bans", "licenses", "sources"]);
