@@ -37,7 +37,7 @@ impl Cgroups {
         match (self.systemd, rootless) {
             (true, _) => Some(format!("user.slice:dhow:{id}")),
             (false, true) => None,
-            (false, false) => Some(format!("/dhow/{id}")),
+            (false, false) => Some(format!("/dhow-{id}")),
         }
     }
 
@@ -47,9 +47,9 @@ impl Cgroups {
             return None;
         }
         Some(if self.unified {
-            format!("/sys/fs/cgroup/dhow/{id}/memory.events").into()
+            format!("/sys/fs/cgroup/dhow-{id}/memory.events").into()
         } else {
-            format!("/sys/fs/cgroup/memory/dhow/{id}/memory.oom_control").into()
+            format!("/sys/fs/cgroup/memory/dhow-{id}/memory.oom_control").into()
         })
     }
 

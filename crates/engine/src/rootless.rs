@@ -48,6 +48,8 @@ enum Task {
     },
     /// Remove the root of a container.
     Discard { store: PathBuf, key: String },
+    /// Remove what no image and no root refers to.
+    Collect { store: PathBuf },
     /// Remove a directory and all below.
     Remove { path: PathBuf },
 }
@@ -165,6 +167,21 @@ pub(crate) fn discard(engine: &Engine, images: &Store, key: &str) -> Result<()> 
         key: key.to_owned(),
     };
     run(engine, "remove the root", &task)
+}
+
+/// Removes what no image and no container refers to.
+pub(crate) fn collect(engine: &Engine, images: &Store) -> Result<()> {
+    match images.collect_garbage() {
+        Err(error)
+            if engine.config().rootless && error.kind() == dhow_image::ErrorKind::Permission =>
+        {
+            let store = images.root().to_path_buf();
+            run(engine, "collect garbage", &Task::Collect { store })
+        }
+        result => result
+            .map(drop)
+            .map_err(|error| image_error("collect garbage".into(), error)),
+    }
 }
 
 /// Removes a directory that may hold files of a container's other users.

@@ -385,9 +385,10 @@ impl Locked {
         self.0.fd()
     }
 
-    /// Writes a file of the container, in one piece.
-    pub(crate) fn write(&self, name: &str, content: &[u8], mode: u32) -> Result<()> {
-        file::replace(self.fd(), OsStr::new(name), content, mode, false)
+    /// Makes a file of a container that is not whole yet, so that nobody can see half of it.
+    pub(crate) fn make_file(&self, name: &str, content: &[u8], mode: u32) -> Result<()> {
+        tree::create_file(self.fd(), OsStr::new(name), mode)
+            .and_then(|file| dhow_sys::stream::write_all(file.as_fd(), content))
             .doing(|| format!("write {name} of container {}", self.id()))
     }
 

@@ -150,7 +150,7 @@ fn fill(
         path: "config.json".into(),
         reason: error.to_string(),
     })?;
-    directory.write("config.json", &bytes, 0o600)?;
+    directory.make_file("config.json", &bytes, 0o600)?;
     for (key, value) in &defaults.labels {
         // The user's own win.
         let entry = record.options.labels.entry(key.clone());
@@ -314,9 +314,9 @@ fn write_files(directory: &Locked, request: &Request<'_>) -> Result<()> {
     let name = bundle::hostname(request);
     let hosts =
         format!("127.0.0.1\tlocalhost {name}\n::1\tlocalhost ip6-localhost ip6-loopback {name}\n");
-    directory.write("hosts", hosts.as_bytes(), 0o644)?;
-    directory.write("hostname", format!("{name}\n").as_bytes(), 0o644)?;
-    directory.write("resolv.conf", &resolver(request.options.network), 0o644)
+    directory.make_file("hosts", hosts.as_bytes(), 0o644)?;
+    directory.make_file("hostname", format!("{name}\n").as_bytes(), 0o644)?;
+    directory.make_file("resolv.conf", &resolver(request.options.network), 0o644)
 }
 
 /// The host's name servers, where they can be reached.

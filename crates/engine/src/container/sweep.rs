@@ -4,6 +4,7 @@ use super::remove;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::images::image_error;
+use crate::rootless;
 use crate::status;
 use crate::view::State;
 
@@ -56,5 +57,6 @@ pub(crate) fn sweep(engine: &Engine) -> Result<usize> {
         remove::discard(engine, key)?;
         removed += 1;
     }
+    rootless::collect(engine, images)?;
     Ok(removed)
 }

@@ -63,6 +63,41 @@ fn a_background_container_with_rm_cleans_up_after_itself() {
 }
 
 #[test]
+fn when_the_watching_command_is_killed_the_monitor_cleans_up() {
+    let Some(rig) = Rig::new() else { return };
+    let config = rig.engine.config();
+    let root = format!("{}:O", rig.directory.join("rootfs").display());
+    let mut watcher = std::process::Command::new(&config.helper)
+        .args(["run", "--rm", "--name", "watched", "--rootfs", &root])
+        .args([
+            "/bin/sh",
+            "-ec",
+            "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done",
+        ])
+        .env("DHOW_ROOT", &config.root)
+        .env("DHOW_RUN", &config.run)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("it is ready", || {
+        rig.engine.inspect("watched").is_ok() && rig.output("watched").0 == "ready\n"
+    });
+    watcher.kill().unwrap();
+    watcher.wait().unwrap();
+    assert_eq!(rig.state("watched").word(), "running");
+    rig.engine.kill("watched", "TERM").unwrap();
+    eventually("everything is gone", || rig.left().is_empty());
+}
+
+#[test]
+fn what_would_be_done_is_told_and_leaves_nothing() {
+    let Some(rig) = Rig::new() else { return };
+    let plan = rig.engine.explain(&rig.options(&["/bin/true"])).unwrap();
+    assert!(plan.0["steps"].as_array().unwrap().len() > 10, "{}", plan.0);
+    assert!(rig.left().is_empty(), "{:?}", rig.left());
+}
+
+#[test]
 fn stopping_gently_and_not() {
     let Some(rig) = Rig::new() else { return };
     let mut gentle = rig.shell("trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done");

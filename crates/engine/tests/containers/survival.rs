@@ -83,6 +83,7 @@ fn litter_is_swept_and_never_in_the_way() {
         rig.engine.remove(name, false).unwrap();
     }
     symlink(&id, root.join("container-names/gone")).unwrap();
+    std::fs::create_dir_all(root.join("roots").join(format!(".new-{id}-1"))).unwrap();
     assert_eq!(rig.engine.sweep().unwrap(), 2);
     assert!(rig.left().is_empty(), "{:?}", rig.left());
     assert_eq!(rig.engine.sweep().unwrap(), 0);
