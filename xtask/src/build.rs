@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::child;
 use crate::error::Error;
 use crate::repository::{self, Metadata};
+use crate::static_target;
 
 /// A cold release build with link-time optimisation takes minutes on a small machine.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -92,6 +93,9 @@ pub(crate) fn programs(
         "--message-format=json-render-diagnostics",
     ]);
     cargo.args(["--profile", profile]);
+    if let Some(target) = static_target::find() {
+        cargo.args(["--target", &target]);
+    }
     for package in metadata
         .packages
         .iter()

@@ -16,6 +16,7 @@ mod child;
 mod error;
 mod layers;
 mod repository;
+mod static_target;
 mod style;
 mod test;
 
