@@ -1,7 +1,7 @@
 //! Terminals: over a console socket, and in the foreground.
 
 use dhow_tests::console::{DescriptorSocket, Terminal};
-use dhow_tests::{Container, Running, Test, for_each_runtime, for_runtimes};
+use dhow_tests::{Container, Kind, Running, Test, for_each_runtime, for_runtimes};
 use serde_json::{Value, json};
 
 fn socket(test: &Test) -> DescriptorSocket {
@@ -118,8 +118,13 @@ fn foreground(test: &Test, args: &[&str]) -> (Running, Terminal) {
 }
 
 fn a_foreground_run_uses_our_terminal(test: &Test) {
-    let script = "stty size; echo ready; read x; echo got $x; exit 6";
-    let (running, mut terminal) = foreground(test, &["sh", "-c", script]);
+    // runc sets the size at some moment after the start; ours before the program's first call.
+    let patience = match test.kind() {
+        Kind::Runc => "until stty size 2>/dev/null | grep -q 101; do sleep 0.02; done; ",
+        _ => "",
+    };
+    let script = format!("{patience}stty size; echo ready; read x; echo got $x; exit 6");
+    let (running, mut terminal) = foreground(test, &["sh", "-c", &script]);
     terminal.expect("33 101");
     terminal.expect("ready");
     terminal.write("word\n");
@@ -192,13 +197,13 @@ for_each_runtime!(
     hanging_up_ends_the_session,
     refuses_a_terminal_without_a_socket,
     refuses_a_socket_that_is_not_there,
-    a_foreground_run_restores_our_terminal,
     exec_with_a_terminal,
     exec_in_the_foreground_with_a_terminal,
 );
 
-// crun 1.8 gives the container's terminal no size.
+// crun 1.8 gives the container's terminal no size, and under load does not always restore ours.
 for_runtimes!([Dhow, Runc];
+    a_foreground_run_restores_our_terminal,
     a_foreground_run_uses_our_terminal,
     a_foreground_run_passes_interrupt_and_size,
 );
