@@ -398,6 +398,10 @@ fn perform(task: Task) -> Result<()> {
                 .map(drop)
                 .map_err(|error| image_error("remove the root".into(), error))
         }
+        Task::Collect { store } => open(&store)?
+            .collect_garbage()
+            .map(drop)
+            .map_err(|error| image_error("collect garbage".into(), error)),
         Task::Remove { path } => remove_here(&path).doing(|| format!("remove {}", path.display())),
     }
 }
