@@ -5,7 +5,7 @@
 
 use crate::cli::Global;
 use crate::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 /// Writes one message to the log file, if there is one.
 pub fn note(global: &Global, level: &str, message: &str) {
@@ -33,10 +33,17 @@ pub fn debug(global: &Global, message: &str) {
     }
 }
 
-/// Reports why a verb failed.
+/// Reports why a verb failed: laid out for people, on one line for programs, which often hand on one
+/// line only.
 pub fn failed(global: &Global, verb: &str, error: &Error) {
     note(global, "error", &error.to_string());
-    let _ = writeln!(std::io::stderr(), "{}", layout(verb, error));
+    let mut stderr = std::io::stderr();
+    let text = if stderr.is_terminal() {
+        layout(verb, error)
+    } else {
+        format!("error: {error}")
+    };
+    let _ = writeln!(stderr, "{text}");
 }
 
 /// The error as people read it: what failed, in which step, because of what.
