@@ -26,12 +26,14 @@ pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
     if kill && let Some(record) = &record {
         end(record)?;
     }
-    let stored = container.read("intent")?;
-    let group: Option<Group> = stored.and_then(|text| serde_json::from_slice(&text).ok());
-    let group = record
-        .as_ref()
-        .and_then(|record| record.cgroup.as_ref())
-        .or(group.as_ref());
+    let recorded = record.as_ref().and_then(|record| record.cgroup.as_ref());
+    let intended: Option<Group> = match recorded {
+        Some(_) => None,
+        None => container
+            .read("intent")?
+            .and_then(|text| serde_json::from_slice(&text).ok()),
+    };
+    let group = recorded.or(intended.as_ref());
     if let Some(group) = group {
         // Also what the program left behind: without a pid namespace its children outlive it.
         if group.directories().next().is_some() {

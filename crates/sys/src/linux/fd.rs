@@ -181,6 +181,8 @@ pub enum Interest {
     Read,
     /// Room to write, or the other end is gone.
     Write,
+    /// The content of a control file of the kernel has changed since it was last read.
+    Changed,
 }
 
 /// Waits until one of the descriptors is ready; returns one flag each. `timeout` in milliseconds,
@@ -199,6 +201,7 @@ pub fn poll(fds: &[(BorrowedFd<'_>, Interest)], timeout: Option<u64>) -> Result<
                 let flags = match interest {
                     Interest::Read => PollFlags::IN,
                     Interest::Write => PollFlags::OUT,
+                    Interest::Changed => PollFlags::PRI,
                 };
                 PollFd::from_borrowed_fd(*fd, flags)
             })

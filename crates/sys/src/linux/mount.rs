@@ -262,6 +262,22 @@ pub fn change(mount: BorrowedFd<'_>, change: Change<'_>) -> Result<()> {
     check_raw("mount_setattr", result, || format!("{number}, {change:?}")).map(drop)
 }
 
+/// Mounts a new filesystem on `name` in an open directory of our own making, in one call
+/// (`mount(2)`), with nosuid, nodev and noexec; the name must be ours, never a container's.
+///
+/// # Errors
+/// `mount`: EPERM, EBUSY, EINVAL.
+pub fn mount_at(directory: BorrowedFd<'_>, name: &str, kind: &str, options: &str) -> Result<()> {
+    use rustix::mount::MountFlags;
+    let target = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let options = std::ffi::CString::new(options).unwrap_or_default();
+    let result = rustix::mount::mount(kind, &*target, kind, flags, &*options);
+    check("mount", result, || {
+        format!("{kind:?}, {target:?}, {options:?}")
+    })
+}
+
 /// Makes every mount of this namespace take the given propagation, from `/` down.
 ///
 /// # Errors
