@@ -43,6 +43,12 @@ impl Cgroups {
 
     /// The file that counts kills for want of memory.
     pub(crate) fn oom_file(&self, id: &str, rootless: bool) -> Option<PathBuf> {
+        if self.systemd {
+            // A scope below the user's own manager, as the systemd driver names it.
+            let user = dhow_sys::id::effective_user();
+            let slice = format!("/sys/fs/cgroup/user.slice/user-{user}.slice/user@{user}.service");
+            return Some(format!("{slice}/user.slice/dhow-{id}.scope/memory.events").into());
+        }
         if rootless {
             return None;
         }

@@ -17,7 +17,7 @@ use crate::store::{Directory, Store};
 use crate::view::{Exit, State};
 use dhow_sys::procfs::{ProcessStatus, Procfs};
 use dhow_sys::{OFlags, lock, path};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// The state of a container.
@@ -66,16 +66,27 @@ fn boot_id(procfs: &Procfs) -> Result<String> {
 
 /// Whether a monitor holds its lock: it alone does for longer than a look takes.
 pub(crate) fn has_monitor(store: &Store, id: &str) -> bool {
-    let Some(living) = store.living(id) else {
-        return false;
-    };
+    monitor_lock(store, id)
+        .is_some_and(|file| matches!(lock::try_exclusive(file.as_fd()), Ok(false)))
+}
+
+/// Waits until no monitor holds its lock.
+pub(crate) fn wait_for_monitor(store: &Store, id: &str) -> Result<()> {
+    match monitor_lock(store, id) {
+        Some(file) => lock::shared(file.as_fd()).doing(|| "wait for the monitor".into()),
+        None => Ok(()),
+    }
+}
+
+fn monitor_lock(store: &Store, id: &str) -> Option<OwnedFd> {
+    let living = store.living(id)?;
     let opened = path::open_beneath(
         living.as_fd(),
         Path::new("monitor"),
         OFlags::RDWR,
         dhow_sys::Mode::empty(),
     );
-    opened.is_ok_and(|file| matches!(lock::try_exclusive(file.as_fd()), Ok(false)))
+    opened.ok()
 }
 
 /// Whether the first process is the one that was started, and has not ended.

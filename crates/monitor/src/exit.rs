@@ -4,7 +4,8 @@ use crate::clock;
 use dhow_sys::process::Exit;
 use dhow_sys::{Result, file};
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 /// The end of a container.
@@ -50,11 +51,50 @@ impl Ended {
     }
 }
 
-/// How often the kernel has killed for want of memory: the `oom_kill` line of `memory.events`
-/// (version 2) or `memory.oom_control` (version 1); 0 when there is no such file.
-pub(crate) fn oom_kills(file: Option<&Path>) -> u64 {
-    let text = file.and_then(|file| std::fs::read_to_string(file).ok());
-    text.as_deref().map_or(0, count)
+/// The counter of kills for want of memory: the `oom_kill` line of `memory.events` (version 2) or
+/// `memory.oom_control` (version 1).
+///
+/// It is held open and read at each change, because systemd removes a cgroup together with its last
+/// process, and with it the answer.
+#[derive(Debug)]
+pub(crate) struct OutOfMemory {
+    file: Option<std::fs::File>,
+    kills: u64,
+}
+
+impl OutOfMemory {
+    /// Begins to count; without a file nothing is ever told.
+    pub(crate) fn watch(path: Option<&Path>) -> Self {
+        let file = path.and_then(|path| std::fs::File::open(path).ok());
+        let mut watched = Self { file, kills: 0 };
+        // A new cgroup begins at 0, so what is there already is the container's.
+        watched.look();
+        watched
+    }
+
+    /// What to wait on for a change.
+    pub(crate) fn changes(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads the counter anew, if it is still there.
+    pub(crate) fn look(&mut self) {
+        let mut text = [0; 1024];
+        let read = self.file.as_ref().map(|file| file.read_at(&mut text, 0));
+        if let Some(Err(_)) = read {
+            // The cgroup is gone; waiting on it would tell so without end.
+            self.file = None;
+        } else if let Some(Ok(length)) = read {
+            self.kills = self
+                .kills
+                .max(count(&String::from_utf8_lossy(&text[..length])));
+        }
+    }
+
+    /// Whether there was a kill.
+    pub(crate) fn happened(&self) -> bool {
+        self.kills > 0
+    }
 }
 
 fn count(text: &str) -> u64 {

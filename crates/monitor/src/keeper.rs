@@ -12,7 +12,7 @@
 use crate::arguments::Arguments;
 use crate::attach::{Client, Said};
 use crate::clock;
-use crate::exit::{self, Ended};
+use crate::exit::{Ended, OutOfMemory};
 use crate::input::Input;
 use crate::log::Log;
 use crate::runtime::{self, Failure, Streams};
@@ -102,7 +102,7 @@ struct Keeper {
     listener: OwnedFd,
     clients: Vec<Client>,
     log: Log,
-    oom_before: u64,
+    oom: OutOfMemory,
 }
 
 impl Keeper {
@@ -116,8 +116,8 @@ impl Keeper {
         let signals = SignalFd::new(1 << (CHILD - 1))?;
         let log = Log::open(&container, arguments.log_max)?;
         let listener = listen(&run)?;
-        let oom_before = exit::oom_kills(arguments.oom.as_deref());
         let (pid, streams) = runtime::start(&arguments, &run)?;
+        let oom = OutOfMemory::watch(arguments.oom.as_deref());
         let started = Self::keep(pid, &container, &streams);
         let (pidfd, input) = match started {
             Ok(kept) => kept,
@@ -143,7 +143,7 @@ impl Keeper {
             listener,
             clients: Vec::new(),
             log,
-            oom_before,
+            oom,
         })
     }
 
@@ -193,6 +193,9 @@ impl Keeper {
             if ready.signal {
                 self.reap();
             }
+            if ready.oom {
+                self.oom.look();
+            }
             if ready.input {
                 self.input.flush();
             }
@@ -217,6 +220,8 @@ impl Keeper {
             (self.pidfd.as_fd(), Interest::Read),
             (self.listener.as_fd(), Interest::Read),
         ];
+        let changes = self.oom.changes();
+        fds.extend(changes.map(|fd| (fd, Interest::Changed)));
         let input = self.input.waiting();
         fds.extend(input.map(|fd| (fd, Interest::Write)));
         let outputs = if behind { 0 } else { self.outputs.len() };
@@ -249,10 +254,12 @@ impl Keeper {
         };
         let signal = ready.next().unwrap_or(false) | ready.next().unwrap_or(false);
         let listener = ready.next().unwrap_or(false);
+        let oom = changes.is_some() && ready.next().unwrap_or(false);
         let writable = input.is_some() && ready.next().unwrap_or(false);
         Ready {
             signal,
             listener,
+            oom,
             input: writable,
             outputs: ready.by_ref().take(outputs).collect(),
             clients: if input.is_some() {
@@ -344,8 +351,8 @@ impl Keeper {
     /// After the end: the status first, then the rest of the output, then the runtime's leftovers,
     /// then the farewell.
     fn finish(mut self) -> ExitCode {
-        let kills = exit::oom_kills(self.arguments.oom.as_deref());
-        let ended = Ended::new(self.exit.flatten(), kills > self.oom_before);
+        self.oom.look();
+        let ended = Ended::new(self.exit.flatten(), self.oom.happened());
         let recorded = ended.record(&self.container);
         self.drain();
         runtime::delete(&self.arguments);
@@ -381,6 +388,7 @@ impl Keeper {
 struct Ready {
     signal: bool,
     listener: bool,
+    oom: bool,
     input: bool,
     outputs: Vec<bool>,
     clients: Vec<bool>,

@@ -44,6 +44,7 @@ pub(crate) fn wait(engine: &Engine, name: &str) -> Result<Exit> {
                     poll(&[(pidfd.as_fd(), Interest::Read)], None)
                         .doing(|| format!("wait for process {pid}"))?;
                 }
+                status::wait_for_monitor(engine.store(), &record.id)?;
             }
         }
     }
