@@ -143,9 +143,13 @@ fn posture(mut report: Value) -> Value {
                     .as_array()
                     .is_some_and(|o| o.contains(&json!(word)))
             };
-            let flags =
-                ["ro", "nosuid", "nodev", "noexec"].map(|word| if has(word) { word } else { "-" });
-            format!("{} {} {}", mount["point"], mount["type"], flags.join(","))
+            // runc loses the other flags of the root's file system when it makes it read-only.
+            let flags: &[&str] = match mount["point"] == "/" {
+                true => &["ro"],
+                false => &["ro", "nosuid", "nodev", "noexec"],
+            };
+            let flags: Vec<_> = flags.iter().filter(|flag| has(flag)).collect();
+            format!("{} {} {flags:?}", mount["point"], mount["type"])
         })
         // Each runtime hides paths in a way of its own.
         .filter(|line| !line.starts_with("\"/proc/") && !line.starts_with("\"/sys/"))
@@ -201,7 +205,9 @@ fn the_posture_is_that_of_runc(test: &Test) {
         };
         let runc = ask(&dhow_tests::Kind::Runc.program().expect("needed"));
         let ours = ask(&test.kind().program().expect("checked"));
-        assert_eq!(ours, runc, "{options:?}");
+        for (name, value) in runc.as_object().expect("an object") {
+            assert_eq!(&ours[name], value, "{name} with {options:?}");
+        }
     }
     forget_all(test);
 }
