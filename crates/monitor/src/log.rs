@@ -44,7 +44,6 @@ impl Log {
         for part in [" ", stream, " F "] {
             front.push_str(part);
         }
-        self.buffer.clear();
         let mut rest = data;
         while !rest.is_empty() {
             let start = self.buffer.len();
@@ -55,21 +54,35 @@ impl Log {
                 self.buffer[start + front.len() - 2] = b'P';
                 self.buffer.push(b'\n');
             }
+            if self.is_full() {
+                let record = self.buffer.split_off(start);
+                self.flush();
+                self.rotate(directory);
+                self.buffer = record;
+            }
         }
-        let size = self.buffer.len() as u64;
-        if self
-            .maximum
-            .is_some_and(|maximum| self.length > 0 && self.length + size > maximum)
-        {
-            self.rotate(directory);
-        }
+        self.flush();
+    }
+
+    /// Whether the records that wait would make the file longer than it may be.
+    fn is_full(&self) -> bool {
+        let length = self.length + self.buffer.len() as u64;
+        self.maximum.is_some_and(|maximum| length > maximum)
+    }
+
+    fn flush(&mut self) {
         if stream::write_all(self.file.as_fd(), &self.buffer).is_ok() {
-            self.length += size;
+            self.length += self.buffer.len() as u64;
         }
+        self.buffer.clear();
     }
 
     /// Begins a new file; readers that follow hold the old one until they have read it.
     fn rotate(&mut self, directory: &OwnedFd) {
+        if self.length == 0 {
+            // One record longer than the limit: it has a file of its own already.
+            return;
+        }
         let directory = directory.as_fd();
         let (name, older) = (OsStr::new(NAME), OsStr::new(OLDER));
         if tree::rename(directory, name, directory, older).is_err() {
