@@ -43,16 +43,6 @@ pub struct Report {
 impl Report {
     /// The most [`Report::skipped`] keeps.
     pub const SKIPPED_MAX: usize = 100;
-
-    #[cfg(target_os = "linux")]
-    pub(crate) fn skip(&mut self, entry: &[u8], reason: impl Into<String>) {
-        if self.skipped.len() < Self::SKIPPED_MAX {
-            self.skipped.push(Skipped {
-                entry: String::from_utf8_lossy(entry).into_owned(),
-                reason: reason.into(),
-            });
-        }
-    }
 }
 
 /// An entry, or a part of one, that was left out.

@@ -341,3 +341,15 @@ fn time(moment: Moment) -> Time {
         nanoseconds: moment.nanoseconds,
     }
 }
+
+impl Report {
+    /// Notes that an entry was left out, and why.
+    pub(crate) fn skip(&mut self, entry: &[u8], reason: impl Into<String>) {
+        if self.skipped.len() < Self::SKIPPED_MAX {
+            self.skipped.push(super::Skipped {
+                entry: String::from_utf8_lossy(entry).into_owned(),
+                reason: reason.into(),
+            });
+        }
+    }
+}

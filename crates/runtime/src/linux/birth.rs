@@ -82,35 +82,26 @@ pub struct Born {
 /// # Errors
 /// The step that failed, here or in the child; whatever was made is gone again.
 pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
-    let Order {
-        plan, container, ..
-    } = *order;
     // Everything of the host is opened first: a mistake in the bundle then shows before there is a
     // process, and the child never resolves a host path after it has seen the image.
     let procfs = Procfs::open().at("open procfs")?;
-    let host_root = HostRoot::open(&order.bundle.path, &plan.root)?;
-    let opened = Opened::new(&plan.namespaces)?;
-    opened.spare_the_host(plan, &procfs)?;
+    let host_root = HostRoot::open(&order.bundle.path, &order.plan.root)?;
+    let opened = Opened::new(&order.plan.namespaces)?;
+    opened.spare_the_host(order.plan, &procfs)?;
     // Only who has privileges over the host's mounts can copy them for another user namespace; who
     // has none leaves it to the child, which is root in its own.
-    let copied = if order.privileged {
-        Some(copy(order, &host_root)?)
-    } else {
-        None
-    };
+    let copied = order
+        .privileged
+        .then(|| copy(order, &host_root))
+        .transpose()?;
     let hierarchies = dhow_cgroup::Host::detect().map_err(cgroup_error)?;
     let cgroup = plan_cgroup(order, &hierarchies)?;
     let mut undo = Undo::default();
-    if let Some(group) = &cgroup {
-        // The names go to the intent log before the directories are made.
-        container.intend(group)?;
-        undo.with(|| drop(group.remove()));
-        group.create(&plan.resources).map_err(cgroup_error)?;
-    }
-    let target = cgroup
-        .as_ref()
-        .map_or(Ok(None), dhow_cgroup::Group::clone_target)
-        .map_err(cgroup_error)?;
+    // The names go to the intent log before the directories are made.
+    order.container.intend(&cgroup)?;
+    undo.with(|| drop(cgroup.remove()));
+    cgroup.create(&order.plan.resources).map_err(cgroup_error)?;
+    let target = cgroup.clone_target().map_err(cgroup_error)?;
     let (parent_end, child_end) = Channel::pair().at("make the handshake's channel")?;
 
     let inherited = Inherited {
@@ -118,7 +109,7 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
         procfs: &procfs,
         opened: &opened,
         host_root: &host_root,
-        cgroup: cgroup.as_ref(),
+        cgroup: &cgroup,
         hierarchies: &hierarchies,
     };
     let Some(child) = clone(&inherited, target.as_ref(), &parent_end, &child_end)? else {
@@ -127,46 +118,17 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
         leave(child_end, |channel| inherited.init(copied, gate, channel));
     };
     drop((child_end, gate));
-    let (pid, pidfd) = (child.pid, child.pidfd.as_fd());
     let mut birth = Undo::default();
+    let pidfd = child.pidfd.as_fd();
     birth.with(move || end(pidfd));
-
-    if plan.namespaces.makes(Kind::User) {
-        idmap::write(
-            &procfs,
-            pid,
-            &plan.uid_mappings,
-            &plan.gid_mappings,
-            order.privileged,
-        )?;
-    }
-    if let Some((_, sources)) = &copied {
-        map_mounts(plan, sources, &procfs, pid)?;
-    }
-    if let Some(group) = &cgroup {
-        group.add(pid, target.is_some()).map_err(cgroup_error)?;
-    }
-    parent_end.go().at("let the container's process go on")?;
-    parent_end.expect(
-        |said| matches!(said, Said::Prepared),
-        "make the container's environment",
-    )?;
-    // With our privileges, which a user namespace would take from the child.
-    attributes::limits(&plan.process, &procfs, pid)?;
-    let state = state_document(order, Status::Creating, pid);
-    hooks::run("prestart", &plan.hooks.prestart, &state)?;
-    hooks::run("createRuntime", &plan.hooks.create_runtime, &state)?;
-    parent_end.go().at("let the container's process go on")?;
-    parent_end.expect(
-        |said| matches!(said, Said::Ready),
-        "prepare the container's program",
-    )?;
+    let sources = copied.as_ref().map(|(_, sources)| sources);
+    inherited.attend(child.pid, sources, target.is_some(), &parent_end)?;
     birth.forget();
     undo.forget();
     Ok(Born {
         child,
         channel: parent_end,
-        cgroup,
+        cgroup: Some(cgroup),
         rootfs: host_root.path,
     })
 }
@@ -202,10 +164,7 @@ fn map_mounts(plan: &Plan, sources: &Sources, procfs: &Procfs, pid: u32) -> Resu
     Ok(())
 }
 
-fn plan_cgroup(
-    order: &Order<'_>,
-    hierarchies: &dhow_cgroup::Host,
-) -> Result<Option<dhow_cgroup::Group>> {
+fn plan_cgroup(order: &Order<'_>, hierarchies: &dhow_cgroup::Host) -> Result<dhow_cgroup::Group> {
     let request = dhow_cgroup::Request {
         id: &order.container.id,
         path: order.plan.cgroups_path.as_deref(),
@@ -213,9 +172,7 @@ fn plan_cgroup(
         rootless: !order.privileged,
         annotations: &order.plan.annotations,
     };
-    dhow_cgroup::Group::plan(hierarchies, &request)
-        .map(Some)
-        .map_err(cgroup_error)
+    dhow_cgroup::Group::plan(hierarchies, &request).map_err(cgroup_error)
 }
 
 /// A failure of the cgroup crate in this crate's words.
@@ -347,11 +304,52 @@ struct Inherited<'a> {
     procfs: &'a Procfs,
     opened: &'a Opened,
     host_root: &'a HostRoot,
-    cgroup: Option<&'a dhow_cgroup::Group>,
+    cgroup: &'a dhow_cgroup::Group,
     hierarchies: &'a dhow_cgroup::Host,
 }
 
 impl Inherited<'_> {
+    /// The parent's part of the handshake: what only it may do for the child, up to the gate.
+    fn attend(
+        &self,
+        pid: u32,
+        sources: Option<&Sources>,
+        in_cgroup: bool,
+        channel: &Channel,
+    ) -> Result<()> {
+        let plan = self.order.plan;
+        if plan.namespaces.makes(Kind::User) {
+            let privileged = self.order.privileged;
+            idmap::write(
+                self.procfs,
+                pid,
+                &plan.uid_mappings,
+                &plan.gid_mappings,
+                privileged,
+            )?;
+        }
+        if let Some(sources) = sources {
+            map_mounts(plan, sources, self.procfs, pid)?;
+        }
+        self.cgroup.add(pid, in_cgroup).map_err(cgroup_error)?;
+        channel.go().at("let the container's process go on")?;
+        channel.expect(
+            |said| matches!(said, Said::Prepared),
+            "make the container's environment",
+        )?;
+        // With our privileges, which a user namespace would take from the child.
+        attributes::limits(&plan.process, self.procfs, pid)?;
+        let state = state_document(self.order, Status::Creating, pid);
+        hooks::run("prestart", &plan.hooks.prestart, &state)?;
+        hooks::run("createRuntime", &plan.hooks.create_runtime, &state)?;
+        channel.go().at("let the container's process go on")?;
+        channel.expect(
+            |said| matches!(said, Said::Ready),
+            "prepare the container's program",
+        )?;
+        Ok(())
+    }
+
     /// The child: from the clone to the execve. Comes back only with an error, and with the channel
     /// on which to report it.
     fn init(
@@ -466,7 +464,7 @@ impl Inherited<'_> {
         mount::change_all(mount::Propagation::Slave).at("cut the mounts off from the host's")?;
         let mut root = Rootfs::mount(self.host_root, tree)?;
         let context = Context {
-            cgroup: self.cgroup,
+            cgroup: Some(self.cgroup),
             hierarchies: Some(self.hierarchies),
             cgroup_namespace: plan.namespaces.separates(Kind::Cgroup),
         };

@@ -108,7 +108,9 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         preserve: preserved(&arguments)?,
     };
     let (child, channel) = join::join(&order)?;
-    let started = launch(&arguments, &record, &plan, &channel, child.pid);
+    // Before the program runs: its terminal has our size from its first call on.
+    let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
+    let started = received.and_then(|()| launch(&arguments, &record, &plan, &channel, child.pid));
     if let Err(error) = started {
         let _ = process::signal(child.pidfd.as_fd(), 9);
         let _ = process::wait(child.pidfd.as_fd());
@@ -118,9 +120,6 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         return Ok(0);
     }
     drop(order);
-    if let Some(terminal) = &mut relay {
-        terminal.receive()?;
-    }
     let exit = foreground::wait(&child, relay)?;
     Ok(exit.code())
 }

@@ -70,7 +70,9 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         (create::console(&USAGE, &arguments, terminal)?, None)
     };
     let (container, born) = request.make(&global.root, console, Waiting::ForUs)?;
-    let started = start(global, &request, &born.channel, born.child.pid);
+    // Before the program runs: its terminal has our size from its first call on.
+    let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
+    let started = received.and_then(|()| start(global, &request, &born.channel, born.child.pid));
     if let Err(error) = started {
         let _ = process::signal(born.child.pidfd.as_fd(), 9);
         let _ = process::wait(born.child.pidfd.as_fd());
@@ -84,9 +86,6 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let id = id.clone();
     // While the program runs others must be able to work on the container.
     drop(container);
-    if let Some(terminal) = &mut relay {
-        terminal.receive()?;
-    }
     let exit = foreground::wait(&born.child, relay)?;
     if !arguments.is_on("keep") {
         finish(global, &id);
