@@ -177,6 +177,7 @@ fn plan_cgroup(order: &Order<'_>, hierarchies: &dhow_cgroup::Host) -> Result<dho
 
 /// A failure of the cgroup crate in this crate's words.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 pub fn cgroup_error(error: dhow_cgroup::Error) -> Error {
     use crate::error::Kind;
     use dhow_cgroup::ErrorKind;

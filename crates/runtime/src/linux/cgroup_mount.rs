@@ -16,7 +16,7 @@ use std::path::Path;
 /// # Errors
 /// The call.
 pub fn make(
-    target: OwnedFd,
+    target: BorrowedFd<'_>,
     planned: &Mount,
     hierarchies: &dhow_cgroup::Host,
     context: &Context<'_>,
@@ -24,12 +24,12 @@ pub fn make(
     if hierarchies.is_v2_only() {
         let mounted = unified(Path::new("/sys/fs/cgroup"), context)?;
         change(mounted.as_fd(), planned)?;
-        return mount::attach(mounted.as_fd(), target.as_fd());
+        return mount::attach(mounted.as_fd(), target);
     }
     let tmpfs = Filesystem::open("tmpfs")?;
     tmpfs.set("mode", "755")?;
     let tmpfs = tmpfs.mount(NOSUID | NODEV | NOEXEC)?;
-    mount::attach(tmpfs.as_fd(), target.as_fd())?;
+    mount::attach(tmpfs.as_fd(), target)?;
     for (host, controllers, is_v2) in hierarchies.mounts() {
         let Some(name) = host.file_name().and_then(|name| name.to_str()) else {
             continue;

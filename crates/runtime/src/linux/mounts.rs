@@ -120,7 +120,7 @@ fn one(
     }
     if let (Source::Cgroup, Some(hierarchies)) = (&planned.source, context.hierarchies) {
         let target = directory(root, planned, false).at(&step)?;
-        return cgroup_mount::make(target, planned, hierarchies, context).at(&step);
+        return cgroup_mount::make(target.as_fd(), planned, hierarchies, context).at(&step);
     }
     let (mounted, is_directory) = match &planned.source {
         Source::Bind { .. } => {

@@ -145,7 +145,7 @@ impl Namespaces {
             match entry.path.as_deref().filter(|path| !path.is_empty()) {
                 None => namespaces.new.push(kind),
                 Some(path) if path.starts_with('/') && !path.contains('\0') => {
-                    namespaces.join.push((kind, path.into()))
+                    namespaces.join.push((kind, path.into()));
                 }
                 Some(path) => {
                     return Err(Invalid::new(
