@@ -16,8 +16,6 @@ pub enum Feature {
     MountApi,
     /// `mount_setattr(2)`, Linux 5.12.
     MountSetattr,
-    /// `statmount(2)`, Linux 6.8.
-    Statmount,
     /// `close_range(2)` with `CLOSE_RANGE_CLOEXEC`, Linux 5.11.
     CloseRange,
     /// `pidfd_open(2)`, Linux 5.3.
@@ -39,7 +37,6 @@ pub fn probe(feature: Feature) -> Result<()> {
         Feature::MountSetattr => {
             refused_for_its_arguments("mount_setattr", libc::SYS_mount_setattr, true)
         }
-        Feature::Statmount => refused_for_its_arguments("statmount", 457, true),
         Feature::CloseRange => super::fd::cloexec_from(u32::MAX),
         Feature::Pidfd => super::process::open(std::process::id()).map(drop),
         Feature::CloneIntoCgroup => clone_into_cgroup(),

@@ -31,7 +31,6 @@ enum Need {
 
 fn calls() -> impl Iterator<Item = (&'static str, Feature, Need)> {
     let slower = "paths are resolved step by step, which is slower";
-    let moved = "processes are moved into their cgroup after their birth, not born in it";
     [
         ("new mount API", Feature::MountApi, Need::Essential("5.2")),
         (
@@ -44,17 +43,9 @@ fn calls() -> impl Iterator<Item = (&'static str, Feature, Need)> {
         (
             "clone into a cgroup",
             Feature::CloneIntoCgroup,
-            Need::Useful("5.7", moved),
+            Need::Essential("5.7"),
         ),
         ("close_range", Feature::CloseRange, Need::Essential("5.11")),
-        (
-            "statmount",
-            Feature::Statmount,
-            Need::Useful(
-                "6.8",
-                "mounts are listed from /proc, which is slower on hosts with many",
-            ),
-        ),
     ]
     .into_iter()
 }
