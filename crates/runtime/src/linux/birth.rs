@@ -52,6 +52,8 @@ pub struct Order<'a> {
     pub container: &'a Container,
     /// Whether the caller may act as the host's root user.
     pub privileged: bool,
+    /// Whether the caller has no right to the host's cgroups but those that were given to it.
+    pub rootless: bool,
     /// Who makes the cgroup.
     pub driver: dhow_cgroup::Driver,
     /// How the root becomes `/`.
@@ -169,7 +171,7 @@ fn plan_cgroup(order: &Order<'_>, hierarchies: &dhow_cgroup::Host) -> Result<dho
         id: &order.container.id,
         path: order.plan.cgroups_path.as_deref(),
         driver: order.driver,
-        rootless: !order.privileged,
+        rootless: order.rootless,
         annotations: &order.plan.annotations,
     };
     dhow_cgroup::Group::plan(hierarchies, &request).map_err(cgroup_error)

@@ -29,7 +29,9 @@ pub fn verbs() -> &'static [Verb] {
 #[must_use]
 pub fn default_root() -> PathBuf {
     let user = id::effective_user();
-    match std::env::var_os("XDG_RUNTIME_DIR").filter(|_| user != 0) {
+    // Root of a user namespace has no right to the host's /run: rootless engines call us as such.
+    let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
+    match own.filter(|_| !is_host_root()) {
         Some(directory) => PathBuf::from(directory).join("dhow"),
         None if user == 0 => PathBuf::from("/run/dhow"),
         None => std::env::temp_dir().join(format!("dhow-{user}")),
@@ -61,11 +63,21 @@ pub fn prepare(usage: &Usage) -> Result<()> {
         return Ok(());
     }
     exe::protect().at("protect our own binary")?;
-    // An ordinary user's process must stay readable for it to write its own id map.
-    if id::effective_user() == 0 {
+    // In a user namespace the files of such a process would belong to the host's root, and we could not
+    // write our own: an ordinary user its id map, a nested root its child's limits. There a container,
+    // which has fewer capabilities than this process, may not trace it in any case.
+    if is_host_root() {
         process::set_undumpable().at("protect this process")?;
     }
     fd::cloexec_from(3).at("mark inherited descriptors")
+}
+
+/// Whether this process acts as the host's root user: not as an ordinary one, nor as the root of a
+/// user namespace, whose ids are not all mapped to themselves.
+#[must_use]
+pub fn is_host_root() -> bool {
+    let all = |map: String| map.split_ascii_whitespace().eq(["0", "0", "4294967295"]);
+    id::effective_user() == 0 && std::fs::read_to_string("/proc/self/uid_map").is_ok_and(all)
 }
 
 /// The caller's user and group id.

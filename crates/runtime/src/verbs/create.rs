@@ -7,6 +7,7 @@ use crate::linux::birth::{self, Born, Order};
 use crate::linux::console;
 use crate::linux::container::{Container, check_id, io};
 use crate::linux::gate::Gate;
+use crate::linux::platform::is_host_root;
 use crate::linux::record::{Record, VERSION, boot_id};
 use crate::linux::rootfs::Entry;
 use crate::plan::Plan;
@@ -77,6 +78,7 @@ pub struct Request {
     preserve: u32,
     driver: dhow_cgroup::Driver,
     privileged: bool,
+    rootless: bool,
 }
 
 impl Request {
@@ -124,6 +126,7 @@ impl Request {
                 dhow_cgroup::Driver::Fs
             },
             privileged: host.privileged,
+            rootless: global.rootless.unwrap_or_else(|| !is_host_root()),
         })
     }
 
@@ -165,6 +168,7 @@ impl Request {
             plan: &self.plan,
             container,
             privileged: self.privileged,
+            rootless: self.rootless,
             driver: self.driver,
             entry: self.entry,
             keyring: self.keyring,
