@@ -23,6 +23,9 @@ impl Own {
             .args(arguments)
             .env("DHOW_ROOT", self.0.join("root"))
             .env("DHOW_RUN", self.0.join("run"))
+            // Looked for before anything else, and never started here: this package builds neither.
+            .env("DHOW_RUNTIME", env!("CARGO_BIN_EXE_dhow-hello"))
+            .env("DHOW_MONITOR", env!("CARGO_BIN_EXE_dhow-hello"))
             .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::null());
         command

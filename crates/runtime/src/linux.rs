@@ -26,4 +26,5 @@ pub mod program;
 pub mod record;
 pub mod removal;
 pub mod rootfs;
+pub mod two_clones;
 pub mod undo;

@@ -4,7 +4,6 @@
 //! fuzzed on every system, and `dhow-runtime plan` can show what would be done without doing it. What
 //! cannot be carried out is refused here, by its JSON path.
 
-pub mod capabilities;
 pub mod devices;
 pub mod invalid;
 pub mod mounts;

@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod capability;
 mod error;
 pub use error::{Error, Result};
 

@@ -26,9 +26,9 @@ use super::process_attributes as attributes;
 use super::program::Program;
 use super::rootfs::{self, Entry, HostRoot, Rootfs};
 use super::undo::Undo;
-use super::{container::Container, devices, idmap, last_steps, masks};
+use super::{container::Container, devices, idmap, last_steps, masks, two_clones};
 use crate::bundle::Bundle;
-use crate::error::{At, Error, Failure, Result};
+use crate::error::{At, Error, Result};
 use crate::plan::Plan;
 use crate::plan::mounts::Propagation;
 use crate::plan::namespaces::Kind;
@@ -224,7 +224,16 @@ fn clone(
     let step = "clone the container's process";
     let into = cgroup.map(AsFd::as_fd);
     if let Some(user) = inherited.opened.of(Kind::User) {
-        return clone_twice(inherited, user, flags, into, parent, child);
+        let enter = || {
+            namespace::join(user.as_fd(), namespace::USER).at("join the user namespace")?;
+            match inherited.opened.of(Kind::Pid) {
+                Some(pid) => {
+                    namespace::join(pid.as_fd(), namespace::PID).at("join the pid namespace")
+                }
+                None => Ok(()),
+            }
+        };
+        return two_clones::clone_inside(enter, flags, into, parent, child);
     }
     let joined = inherited.opened.of(Kind::Pid);
     let own = joined
@@ -246,52 +255,6 @@ fn clone(
             Ok(Some(child))
         }
     }
-}
-
-fn clone_twice(
-    inherited: &Inherited<'_>,
-    user: &OwnedFd,
-    flags: u64,
-    into: Option<std::os::fd::BorrowedFd<'_>>,
-    parent: &Channel,
-    child: &Channel,
-) -> Result<Option<Child>> {
-    let step = "clone the container's process";
-    let enter = || -> Result<Option<Child>> {
-        namespace::join(user.as_fd(), namespace::USER).at("join the user namespace")?;
-        if let Some(pid) = inherited.opened.of(Kind::Pid) {
-            namespace::join(pid.as_fd(), namespace::PID).at("join the pid namespace")?;
-        }
-        match process::clone(flags | process::CLONE_PARENT, None).at(step)? {
-            Cloned::Child => Ok(None),
-            Cloned::Parent(child) => Ok(Some(child)),
-        }
-    };
-    let first = match process::clone(0, into).at(step)? {
-        Cloned::Parent(first) => first,
-        Cloned::Child => match enter() {
-            Ok(None) => return Ok(None),
-            Ok(Some(second)) => {
-                let sent = child.moved(second.pidfd.as_fd());
-                process::exit(u8::from(sent.is_err()))
-            }
-            Err(error) => {
-                child.failed(&error);
-                process::exit(1)
-            }
-        },
-    };
-    let said = parent.expect(|said| matches!(said, Said::Moved(_)), step);
-    let _ = process::wait(first.pidfd.as_fd());
-    let Said::Moved(pidfd) = said? else {
-        return Err(Error::Birth(Failure {
-            step: step.into(),
-            text: "no process arrived".into(),
-            code: 0,
-        }));
-    };
-    let pid = process::number(pidfd.as_fd()).at(step)?;
-    Ok(Some(Child { pid, pidfd }))
 }
 
 /// Runs the child's part and leaves; never returns to the parent's frames.

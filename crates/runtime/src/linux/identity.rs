@@ -4,8 +4,8 @@
 //! one that goes with the user, and ambient capabilities are cleared by every change of them.
 
 use crate::error::{At, Error, Result};
-use crate::plan::capabilities::SYS_ADMIN;
 use crate::plan::process::{Capabilities, Process};
+use dhow_sys::capability::SYS_ADMIN;
 use dhow_sys::id::{self, CapabilitySets};
 use dhow_sys::procfs::Procfs;
 

@@ -20,8 +20,9 @@ use super::process_attributes as attributes;
 use super::program::Program;
 use super::record::Record;
 use super::rootfs::Rootfs;
+use super::two_clones;
 use super::undo::Undo;
-use crate::error::{At, Error, Failure, Result};
+use crate::error::{At, Error, Result};
 use crate::plan::Plan;
 use crate::plan::namespaces::Kind;
 use dhow_sys::process::{Child, Cloned};
@@ -112,7 +113,7 @@ impl Joining<'_> {
         let step = "clone the process";
         let record = self.order.record;
         if record.separates(Kind::User) {
-            return self.clone_twice(cgroup, parent, child);
+            return two_clones::clone_inside(|| self.enter(self.flags()), 0, cgroup, parent, child);
         }
         let pid_namespace = record.separates(Kind::Pid);
         let own = namespace::open(Path::new("/proc/self/ns/pid")).at(step)?;
@@ -129,44 +130,6 @@ impl Joining<'_> {
                 Ok(Some(child))
             }
         }
-    }
-
-    fn clone_twice(
-        &self,
-        cgroup: Option<BorrowedFd<'_>>,
-        parent: &Channel,
-        child: &Channel,
-    ) -> Result<Option<Child>> {
-        let step = "clone the process";
-        let first = match process::clone(0, cgroup).at(step)? {
-            Cloned::Parent(first) => first,
-            Cloned::Child => {
-                let second = self
-                    .enter(self.flags())
-                    .and_then(|()| process::clone(process::CLONE_PARENT, None).at(step));
-                match second {
-                    Ok(Cloned::Child) => return Ok(None),
-                    Ok(Cloned::Parent(second)) => {
-                        process::exit(u8::from(child.moved(second.pidfd.as_fd()).is_err()))
-                    }
-                    Err(error) => {
-                        child.failed(&error);
-                        process::exit(1)
-                    }
-                }
-            }
-        };
-        let said = parent.expect(|said| matches!(said, Said::Moved(_)), step);
-        let _ = process::wait(first.pidfd.as_fd());
-        let Said::Moved(pidfd) = said? else {
-            return Err(Error::Birth(Failure {
-                step: step.into(),
-                text: "no process arrived".into(),
-                code: 0,
-            }));
-        };
-        let pid = process::number(pidfd.as_fd()).at(step)?;
-        Ok(Some(Child { pid, pidfd }))
     }
 
     /// The kinds of namespaces that are not ours.

@@ -5,6 +5,7 @@ use crate::cli::Usage;
 use crate::error::{At, Result};
 use crate::plan::Host;
 use crate::verbs::{self, Verb};
+use dhow_sys::procfs::Procfs;
 use dhow_sys::{exe, fd, id, process};
 use std::path::PathBuf;
 
@@ -76,8 +77,13 @@ pub fn prepare(usage: &Usage) -> Result<()> {
 /// user namespace, whose ids are not all mapped to themselves.
 #[must_use]
 pub fn is_host_root() -> bool {
-    let all = |map: String| map.split_ascii_whitespace().eq(["0", "0", "4294967295"]);
-    id::effective_user() == 0 && std::fs::read_to_string("/proc/self/uid_map").is_ok_and(all)
+    let map = Procfs::open_host()
+        .and_then(|procfs| procfs.read_own("uid_map"))
+        .unwrap_or_default();
+    let all = String::from_utf8_lossy(&map)
+        .split_ascii_whitespace()
+        .eq(["0", "0", "4294967295"]);
+    id::effective_user() == 0 && all
 }
 
 /// The caller's user and group id.

@@ -5,7 +5,8 @@
 
 use super::mounts::{Mount, Source};
 use super::namespaces::Kind;
-use super::{Plan, capabilities, sysctl};
+use super::{Plan, sysctl};
+use dhow_sys::capability;
 use serde::Serialize;
 
 /// One thing that will be done.
@@ -281,12 +282,12 @@ fn identity(plan: &Plan, steps: &mut Vec<Step>) {
         "setresuid(2), setgroups(2)",
     ));
     if let Some(sets) = process.capabilities {
-        let count = capabilities::names(sets.bounding).count();
+        let count = capability::names(sets.bounding).count();
         let what = match count {
             0 => "no capabilities, and none can be gained".to_owned(),
             count => format!(
                 "at most {count} of {} capabilities",
-                capabilities::NAMES.len()
+                capability::NAMES.len()
             ),
         };
         steps.push(step(

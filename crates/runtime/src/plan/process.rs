@@ -1,8 +1,8 @@
 //! The container's process, every value resolved to what the kernel takes.
 
-use super::capabilities;
 use super::invalid::Invalid;
 use crate::spec;
+use dhow_sys::capability;
 use serde::Serialize;
 
 /// Five capability sets as bit masks.
@@ -253,7 +253,7 @@ fn capability_sets(sets: &spec::process::Capabilities, warnings: &mut Vec<String
     let mut mask = |set: &str, names: &[String]| {
         names
             .iter()
-            .fold(0u64, |mask, name| match capabilities::number(name) {
+            .fold(0u64, |mask, name| match capability::number(name) {
                 Some(number) => mask | (1 << number),
                 None => {
                     warnings.push(format!(

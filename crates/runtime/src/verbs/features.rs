@@ -3,9 +3,9 @@
 use crate::cli::{Arguments, Global, Usage, usage_error};
 use crate::error::Result;
 use crate::linux::lsm;
+use crate::plan::mounts;
 use crate::plan::namespaces::Kind;
-use crate::plan::{capabilities, mounts};
-use dhow_sys::id;
+use dhow_sys::{capability, id};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::Write;
@@ -135,5 +135,5 @@ fn namespaces() -> Vec<&'static str> {
 /// The capabilities that both this runtime and this kernel know.
 fn capability_names() -> Vec<String> {
     let last = id::last_capability();
-    capabilities::names(u64::MAX >> (63 - last.min(63))).collect()
+    capability::names(u64::MAX >> (63 - last.min(63))).collect()
 }

@@ -47,17 +47,7 @@ fn address(call: &'static str, path: &Path) -> Result<SocketAddrUnix> {
 /// # Errors
 /// `bind`: EADDRINUSE, EROFS, ENOSPC.
 pub fn listen(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
-    let socket = new(SocketType::SEQPACKET)?;
-    let path = short(directory, name);
-    check(
-        "bind",
-        rustix::net::bind(&socket, &address("bind", &path)?),
-        || format!("{name:?}"),
-    )?;
-    check("listen", rustix::net::listen(&socket, 16), || {
-        format!("{name:?}")
-    })?;
-    Ok(socket)
+    listen_as(SocketType::SEQPACKET, directory, name)
 }
 
 /// Listens for stream connections at `name` inside an open directory.
@@ -65,16 +55,19 @@ pub fn listen(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 /// # Errors
 /// `bind`: EADDRINUSE, EROFS, ENOSPC.
 pub fn listen_stream(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
-    let socket = new(SocketType::STREAM)?;
+    listen_as(SocketType::STREAM, directory, name)
+}
+
+fn listen_as(kind: SocketType, directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let socket = new(kind)?;
     let path = short(directory, name);
+    let shown = || format!("{name:?}");
     check(
         "bind",
         rustix::net::bind(&socket, &address("bind", &path)?),
-        || format!("{name:?}"),
+        shown,
     )?;
-    check("listen", rustix::net::listen(&socket, 16), || {
-        format!("{name:?}")
-    })?;
+    check("listen", rustix::net::listen(&socket, 16), shown)?;
     Ok(socket)
 }
 

@@ -1,0 +1,54 @@
+//! A process inside somebody else's user namespace takes two clones.
+//!
+//! Only who is in that user namespace may enter or make the others that belong to it, and a pid
+//! namespace counts for children only. So a first process enters, clones the second as its own
+//! sibling, hands its pidfd to the parent of both, and ends.
+
+use super::handshake::{Channel, Said};
+use crate::error::{At, Error, Failure, Result};
+use dhow_sys::process::{self, Child, Cloned};
+use std::os::fd::{AsFd, BorrowedFd};
+
+const STEP: &str = "clone the container's process";
+
+/// Clones a process that has entered: `None` in it. `flags` are the namespaces that it makes.
+///
+/// # Errors
+/// The step that failed, here or in the first process.
+pub fn clone_inside(
+    enter: impl FnOnce() -> Result<()>,
+    flags: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+    parent: &Channel,
+    child: &Channel,
+) -> Result<Option<Child>> {
+    let first = match process::clone(0, cgroup).at(STEP)? {
+        Cloned::Parent(first) => first,
+        Cloned::Child => {
+            let second =
+                enter().and_then(|()| process::clone(flags | process::CLONE_PARENT, None).at(STEP));
+            match second {
+                Ok(Cloned::Child) => return Ok(None),
+                Ok(Cloned::Parent(second)) => {
+                    process::exit(u8::from(child.moved(second.pidfd.as_fd()).is_err()))
+                }
+                Err(error) => {
+                    child.failed(&error);
+                    process::exit(1)
+                }
+            }
+        }
+    };
+    let said = parent.expect(|said| matches!(said, Said::Moved(_)), STEP);
+    let _ = process::wait(first.pidfd.as_fd());
+    let Said::Moved(pidfd) = said? else {
+        let text = "no process arrived".into();
+        return Err(Error::Birth(Failure {
+            step: STEP.into(),
+            text,
+            code: 0,
+        }));
+    };
+    let pid = process::number(pidfd.as_fd()).at(STEP)?;
+    Ok(Some(Child { pid, pidfd }))
+}
