@@ -187,7 +187,7 @@ impl Keeper {
 
     /// The loop: until the first process has ended.
     fn watch(&mut self) {
-        let mut buffer = vec![0; PIECE];
+        let mut buffer = vec![0; PIECE + 1];
         while self.exit.is_none() {
             let ready = self.wait();
             if ready.signal {
@@ -332,7 +332,7 @@ impl Keeper {
     /// Takes one piece of output to the log and the engines; false when there is none now.
     fn take_output(&mut self, index: usize, buffer: &mut [u8]) -> bool {
         let (name, output) = &self.outputs[index];
-        let length = match stream::read(output.as_fd(), buffer) {
+        let length = match stream::read(output.as_fd(), &mut buffer[..PIECE]) {
             Ok(None) => return false,
             // End of file; or EIO: nobody has the terminal open any more.
             Ok(Some(0)) | Err(_) => {

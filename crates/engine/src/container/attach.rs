@@ -34,8 +34,12 @@ pub(crate) struct Session {
 impl Session {
     /// Prepares this process for a container with these properties.
     pub(crate) fn begin(attach: &Attach, tty: bool, interactive: bool) -> Result<Self> {
-        let keys = DetachKeys::parse(&attach.detach_keys)?;
         let stdin_used = attach.stdin && interactive;
+        let mut keys = DetachKeys::parse(&attach.detach_keys)?;
+        if !(tty && pty::is_terminal(stdin().as_fd())) {
+            // Nobody presses keys: in a stream of data the same bytes mean nothing.
+            keys = DetachKeys::default();
+        }
         let mut set: Set = 0;
         if attach.forward_signals {
             set = FORWARDED

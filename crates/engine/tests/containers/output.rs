@@ -101,6 +101,39 @@ fn a_flood_is_kept_whole() {
 }
 
 #[test]
+fn input_and_output_of_any_bytes_and_length_pass_whole() {
+    use std::io::{Read as _, Write as _};
+    let Some(rig) = Rig::new() else { return };
+    let config = rig.engine.config();
+    let root = format!("{}:O", rig.directory.join("rootfs").display());
+    let mut child = std::process::Command::new(&config.helper)
+        .args(["run", "--rm", "-i", "--rootfs", &root, "/bin/cat"])
+        .env("DHOW_ROOT", &config.root)
+        .env("DHOW_RUN", &config.run)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // All pairs of bytes, the detach keys' among them, in a length that fits no buffer.
+    let pairs = (0..=u16::MAX).flat_map(u16::to_be_bytes);
+    let data: Vec<u8> = pairs.cycle().take(5_000_011).collect();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut seen = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            input.write_all(&data).unwrap();
+            drop(input);
+        });
+        // A reader that begins late holds everybody up, and loses nothing.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        output.read_to_end(&mut seen).unwrap();
+    });
+    assert!(child.wait().unwrap().success());
+    assert_eq!(seen.len(), data.len());
+    assert!(seen == data);
+}
+
+#[test]
 fn a_log_with_a_limit_keeps_to_it() {
     let Some(rig) = Rig::new() else { return };
     let mut config = rig.engine.config().clone();
