@@ -120,7 +120,7 @@ impl Joining<'_> {
         if pid_namespace {
             namespace::join(self.init, namespace::PID).at("join the pid namespace")?;
         }
-        match process::clone(0, cgroup).at(step)? {
+        match two_clones::into(0, cgroup).at(step)? {
             Cloned::Child => Ok(None),
             Cloned::Parent(child) => {
                 if pid_namespace {

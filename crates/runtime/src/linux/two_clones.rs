@@ -5,11 +5,27 @@
 //! sibling, hands its pidfd to the parent of both, and ends.
 
 use super::handshake::{Channel, Said};
+use super::platform::is_host_root;
 use crate::error::{At, Error, Failure, Result};
 use dhow_sys::process::{self, Child, Cloned};
 use std::os::fd::{AsFd, BorrowedFd};
 
 const STEP: &str = "clone the container's process";
+
+/// Clones into a cgroup. An ordinary user may move processes only below a common parent that was given
+/// to it; one that comes from another of its sessions then stays in that session's cgroup, as with
+/// the other runtimes.
+///
+/// # Errors
+/// `clone3`.
+pub fn into(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> dhow_sys::Result<Cloned> {
+    match process::clone(flags, cgroup) {
+        Err(error) if error.code() == 13 && cgroup.is_some() && !is_host_root() => {
+            process::clone(flags, None)
+        }
+        result => result,
+    }
+}
 
 /// Clones a process that has entered: `None` in it. `flags` are the namespaces that it makes.
 ///
@@ -22,7 +38,7 @@ pub fn clone_inside(
     parent: &Channel,
     child: &Channel,
 ) -> Result<Option<Child>> {
-    let first = match process::clone(0, cgroup).at(STEP)? {
+    let first = match into(0, cgroup).at(STEP)? {
         Cloned::Parent(first) => first,
         Cloned::Child => {
             let second =
