@@ -8,7 +8,7 @@
 //! created, compare with the snapshot, remove the root. Everything a test makes carries its
 //! *mark*, a word found in no other test, so tests may run side by side.
 //!
-//! Reading order: [`test`](mod@test), [`command`], [`bundle`], [`container`], [`leak`].
+//! Reading order: [`test`](mod@test), [`command`], [`bundle`], [`container`], [`leak`]; [`engine`] and [`image`] for the `dhow` command.
 #![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]
 
@@ -18,7 +18,9 @@ pub mod command;
 pub mod config;
 pub mod console;
 pub mod container;
+pub mod engine;
 pub mod host;
+pub mod image;
 pub mod leak;
 pub mod needs;
 pub mod processes;
@@ -32,5 +34,7 @@ pub use canary::Canary;
 pub use command::{Cmd, Output, Running};
 pub use config::Config;
 pub use container::Container;
+pub use engine::Dhow;
+pub use image::{Image, Layer};
 pub use program::Kind;
 pub use test::Test;

@@ -50,7 +50,7 @@ pub fn missing(need: &str) -> Option<String> {
         "busybox" => installed("busybox"),
         "runc" => program::Kind::Runc.program().err(),
         "crun" => program::Kind::Crun.program().err(),
-        "podman" => installed("podman"),
+        "podman" | "skopeo" | "umoci" | "mmdebstrap" => installed(need),
         "containerd" => installed("containerd"),
         "overlay" => absent(filesystem("overlay"), "needs overlayfs"),
         "mqueue" => absent(filesystem("mqueue"), "needs mqueue"),

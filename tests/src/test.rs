@@ -180,7 +180,7 @@ impl Test {
     #[must_use]
     pub fn runtime_after(&self, words: &[&str]) -> Cmd {
         let words = words.iter().map(OsString::from).collect();
-        self.program_after(words)
+        self.runtime_behind(words)
             .arg("--root")
             .arg(self.state_root())
     }
@@ -195,7 +195,7 @@ impl Test {
         fs::write(&script, include_str!("rig/descriptors.sh")).expect("write the script");
         let count = count.to_string();
         let words = ["bash".into(), script.into(), count.into(), path.into()];
-        self.program_after(words.into())
+        self.runtime_behind(words.into())
             .arg("--root")
             .arg(self.state_root())
     }
@@ -203,10 +203,28 @@ impl Test {
     /// The runtime without any option.
     #[must_use]
     pub fn bare_runtime(&self) -> Cmd {
-        self.program_after(Vec::new())
+        self.runtime_behind(Vec::new())
     }
 
-    fn program_after(&self, wrapper: Vec<OsString>) -> Cmd {
+    /// The user it has become, if it has.
+    #[must_use]
+    pub fn user(&self) -> Option<User> {
+        self.user.get()
+    }
+
+    /// Another of our programs, as the test's user, behind these words.
+    #[must_use]
+    pub fn program_after(&self, words: &[&str], program: &Path) -> Cmd {
+        let words = words.iter().map(OsString::from).collect();
+        self.behind(words, program)
+    }
+
+    fn runtime_behind(&self, wrapper: Vec<OsString>) -> Cmd {
+        let program = self.kind.program().expect("checked before the test");
+        self.behind(wrapper, &program)
+    }
+
+    fn behind(&self, wrapper: Vec<OsString>, program: &Path) -> Cmd {
         let out = self.root.join("out");
         let mut view = View::for_runtime(self.kind, &out);
         if let Some(user) = self.user.get() {
@@ -214,7 +232,7 @@ impl Test {
         }
         let mut words = wrapper;
         words.extend(view.prefix(&out));
-        words.push(self.kind.program().expect("checked before the test").into());
+        words.push(program.into());
         let command = Cmd::new(&out, &self.mark, &words).of(self.kind);
         match self.user.get() {
             Some(_) => command.env("XDG_RUNTIME_DIR", self.root.join("xdg")),

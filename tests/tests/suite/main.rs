@@ -2,11 +2,12 @@
 //!
 //! `harness` tests the harness itself; `verbs` has one file per verb; `config` one file per part
 //! of config.json; `foreign` drives the runtime by the engines of others; `security` carries the
-//! ids of SECURITY.md; `reliability` repeats. Tests of our own engine will lie in `engine`.
+//! ids of SECURITY.md; `reliability` repeats; `engine` drives the `dhow` command.
 #![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]
 
 mod config;
+mod engine;
 mod foreign;
 mod harness;
 mod reliability;
