@@ -402,7 +402,7 @@ impl Inherited<'_> {
         let terminal = self.terminal(&root)?;
         attributes::kernel_parameters(&plan.sysctl, self.procfs)?;
         attributes::names(plan)?;
-        if let Some(null) = &null {
+        if let Some(null) = null {
             masks::mask(&root, &plan.masked_paths, null)?;
         }
         masks::make_readonly(&root, &plan.readonly_paths)?;

@@ -9,7 +9,7 @@ use super::rootfs::Rootfs;
 use crate::error::{At, Result};
 use dhow_sys::mount::{self, Change, Filesystem, NODEV, NOEXEC, NOSUID, RDONLY};
 use dhow_sys::{FileType, OFlags, fd, tree};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// The host's null device, to be laid over files.
@@ -44,28 +44,49 @@ pub fn null_device() -> Result<OwnedFd> {
     }
 }
 
+/// What lies over hidden paths: laid down itself the first time, as a copy of itself from then on.
+/// (A mount that is never attached costs the kernel a wait of its own when it is closed.)
+struct Cover {
+    mount: OwnedFd,
+    used: bool,
+}
+
+impl Cover {
+    fn lay(&mut self, target: BorrowedFd<'_>) -> dhow_sys::Result<()> {
+        if self.used {
+            let copy = mount::copy_tree_at(self.mount.as_fd(), false)?;
+            return mount::attach(copy.as_fd(), target);
+        }
+        self.used = true;
+        mount::attach(self.mount.as_fd(), target)
+    }
+}
+
 /// Hides every path that exists.
 ///
 /// # Errors
 /// The call, with the path in the step.
-pub fn mask(root: &Rootfs, paths: &[String], null: &OwnedFd) -> Result<()> {
-    let mut empty = None;
+pub fn mask(root: &Rootfs, paths: &[String], null: OwnedFd) -> Result<()> {
+    let mut file = Cover {
+        mount: null,
+        used: false,
+    };
+    let mut directory = None;
     for masked in paths {
         let step = format!("mask {masked}");
         let Some(target) = existing(root, masked).at(&step)? else {
             continue;
         };
         let stat = fd::stat(target.as_fd()).at(&step)?;
-        let cover = if tree::file_type(&stat) == FileType::Directory {
-            let empty = match &empty {
-                Some(empty) => empty,
-                None => empty.insert(empty_directory().at("make an empty directory")?),
-            };
-            mount::copy_tree_at(empty.as_fd(), false).at(&step)?
-        } else {
-            mount::copy_tree_at(null.as_fd(), false).at(&step)?
+        let cover = match &mut directory {
+            _ if tree::file_type(&stat) != FileType::Directory => &mut file,
+            Some(cover) => cover,
+            none => {
+                let mount = empty_directory().at("make an empty directory")?;
+                none.insert(Cover { mount, used: false })
+            }
         };
-        mount::attach(cover.as_fd(), target.as_fd()).at(&step)?;
+        cover.lay(target.as_fd()).at(&step)?;
     }
     Ok(())
 }
