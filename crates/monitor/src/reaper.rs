@@ -24,14 +24,20 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::from(125);
     };
     // Blocked before the program starts, so that its end cannot be missed.
-    let signals = match signal::block(signal::ALL).and_then(|_| SignalFd::new(signal::ALL)) {
-        Ok(signals) => signals,
+    let held =
+        signal::block(signal::ALL).and_then(|before| Ok((before, SignalFd::new(signal::ALL)?)));
+    let (before, signals) = match held {
+        Ok(held) => held,
         Err(error) => {
             eprintln!("dhow-init: {error}");
             return ExitCode::from(125);
         }
     };
-    let child = match Command::new(&program).args(words).process_group(0).spawn() {
+    let mut command = Command::new(&program);
+    command.args(words).process_group(0);
+    // Else the program would hear nothing of what is passed on.
+    signal::mask_in_child(&mut command, before);
+    let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
             eprintln!("dhow-init: cannot run {}: {error}", program.display());

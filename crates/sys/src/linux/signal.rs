@@ -38,6 +38,19 @@ pub fn block(set: Set) -> Result<Set> {
     set_mask(set)
 }
 
+/// Lets the program that `command` starts begin with this mask; else it inherits its parent's.
+pub fn mask_in_child(command: &mut std::process::Command, mask: Set) {
+    use std::os::unix::process::CommandExt;
+    let set = move || {
+        // It fails for a bad pointer or size only, and these are neither.
+        let _ = set_mask(mask);
+        Ok(())
+    };
+    // SAFETY: between fork and execve it makes one system call on memory of its own, no allocation.
+    // NEED: std leaves the mask as it is, and has no safe way to change it in the child.
+    unsafe { command.pre_exec(set) };
+}
+
 /// Gives every ignored signal of `ignored` its default action again; handlers need no help, execve
 /// resets them.
 ///
