@@ -21,8 +21,8 @@ pub(crate) trait Runtime: std::fmt::Debug {
     fn delete(&self, id: &str) -> Result<()>;
 
     /// The command that runs a further process, described in `process`, in the container; standard
-    /// streams are the caller's to set.
-    fn exec(&self, id: &str, process: &Path, detach: bool) -> Command;
+    /// streams are the caller's to set. Its own failures go to `log`, too.
+    fn exec(&self, id: &str, process: &Path, log: &Path, detach: bool) -> Command;
 
     /// What it would do for a bundle, as a document.
     fn plan(&self, bundle: &Path) -> Result<serde_json::Value>;
@@ -143,8 +143,9 @@ impl Runtime for OciCommand {
             .map(drop)
     }
 
-    fn exec(&self, id: &str, process: &Path, detach: bool) -> Command {
+    fn exec(&self, id: &str, process: &Path, log: &Path, detach: bool) -> Command {
         let mut command = self.command();
+        command.arg("--log").arg(log).args(["--log-format", "json"]);
         command.arg("exec").arg("--process").arg(process);
         if detach {
             command.arg("--detach");

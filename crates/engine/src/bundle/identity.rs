@@ -215,7 +215,8 @@ fn is_opaque(directory: &OwnedFd) -> bool {
 
 fn read(etc: &OwnedFd, name: &OsStr, file: &'static str) -> Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = path::open_beneath(etc.as_fd(), name.as_ref(), flags, dhow_sys::Mode::empty());
+    // It may be a mount of its own: of the host's, or a volume of the container's.
+    let opened = path::open_in_root_no_links(etc.as_fd(), name.as_ref(), flags);
     let opened = opened.doing(|| format!("open the container's {file}"))?;
     fd::read_all(opened.as_fd(), FILE_MAX).map_err(|error| Error::BadUserFile {
         file,

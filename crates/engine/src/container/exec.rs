@@ -42,12 +42,29 @@ pub(crate) fn exec(engine: &Engine, name: &str, options: &ExecOptions) -> Result
     file::replace(living.as_fd(), OsStr::new(&name), &document, 0o600, false)
         .doing(|| "write the process to execute".into())?;
     let path = engine.store().living_of(&record.id).join(&name);
+    let log = path.with_extension("log");
     let runtime = engine.runtime(&record.runtime);
-    let mut command = runtime.exec(&record.id, &path, options.detach);
-    let result = run(&mut command, options);
+    let mut command = runtime.exec(&record.id, &path, &log, options.detach);
+    let result = run(&mut command, options).map(|code| judge(code, &log));
     // A leftover would go with the container.
     let _ = tree::remove_file(living.as_fd(), OsStr::new(&name));
+    let _ = std::fs::remove_file(&log);
     result
+}
+
+/// The exit code to pass on. A runtime's own failure is 255, as runc's, which a program may return
+/// too; then its log says what happened. The user has read it already, on standard error.
+fn judge(code: u8, log: &Path) -> u8 {
+    let text = match code {
+        255 => std::fs::read_to_string(log).unwrap_or_default(),
+        _ => return code,
+    };
+    if text.trim().is_empty() {
+        return code;
+    }
+    let failure = parse_failure(&text);
+    let verb = "execute in";
+    Error::Runtime { verb, failure }.exit_code()
 }
 
 /// The `process` document: the container's own, changed as asked.
