@@ -18,7 +18,7 @@ fn a_read_only_store(test: &Test) {
     let prefix = ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", &store];
     let command = || dhow.command_after(&prefix);
     let output = command().args(["load", "-i"]).arg(&archive).run();
-    output.code_is(1).fails("read-only").fails(&store);
+    output.code_is(125).fails("read-only").fails(&store);
     let root = format!("{}:O", dhow.rootfs().display());
     let output = command()
         .args(["run", "--rm", "--rootfs", &root, "/bin/true"])
@@ -37,7 +37,7 @@ fn a_full_disk(test: &Test) {
     let prefix = ["unshare", "--mount", "sh", "-c", SMALL, "sh", &store];
     let command = || dhow.command_after(&prefix).env("DHOW_STORE", &store);
     let output = command().args(["load", "-i"]).arg(&archive).run();
-    let output = output.code_is(1).fails("no space");
+    let output = output.code_is(125).fails("no space");
     assert_eq!(output.stdout(), "", "no half blob stays");
 }
 

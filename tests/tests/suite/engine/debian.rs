@@ -1,4 +1,4 @@
-//! A real distribution: Debian's smallest root by mmdebstrap, made an image by podman's and umoci's way.
+//! A real distribution: Debian's smallest root by mmdebstrap, made an image by umoci.
 
 use dhow_tests::{Dhow, Test, for_runtimes, needs, program};
 use std::fs;
@@ -66,11 +66,13 @@ fn an_image_by_umoci_runs(test: &Test) {
     let dhow = Dhow::new(test);
     let layout = test.root().join("layout");
     by_umoci(test, &layout, &tar);
-    let load = dhow.command().args(["load", "-i"]).arg(&layout);
-    load.limit(Duration::from_secs(40)).run().ok();
-    check(&dhow, "debian");
+    let load = dhow.command().args(["load", "-q", "-i"]).arg(&layout);
+    let load = load.limit(Duration::from_secs(40)).run().ok();
+    // A layout of umoci's names a tag and no repository.
+    let id = load.stdout().trim().to_owned();
+    check(&dhow, &id);
     let words = ["sh", "-c", "su -s /bin/sh nobody -c 'id -un'"];
-    let output = dhow.run_image(&["--rm"], "debian", &words).run().ok();
+    let output = dhow.run_image(&["--rm"], &id, &words).run().ok();
     assert_eq!(output.stdout(), "nobody\n");
     dhow.assert_nothing_left();
 }

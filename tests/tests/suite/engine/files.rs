@@ -85,22 +85,28 @@ fn a_read_only_root(test: &Test) {
     dhow.shell(&options, "touch /tmp/file").run().ok();
 }
 
-/// A link in the image must not lead a mount out of it.
+/// A link in the root must not lead a mount out of it.
 fn targets_stay_inside(test: &Test) {
     needs!(test, root, busybox);
     let dhow = Dhow::new(test);
-    let outside = test.root().join("outside");
-    fs::create_dir(&outside).expect("make");
-    std::os::unix::fs::symlink(&outside, dhow.rootfs().join("way-out")).expect("link");
-    let shared = test.root().join("shared");
-    fs::create_dir(&shared).expect("make");
-    let volume = format!("{}:/way-out/deep/er", shared.display());
-    let output = dhow
-        .shell(&["-v", &volume], "touch /way-out/deep/er/file")
-        .run();
+    let [outside, shared] = ["outside", "shared"].map(|name| test.root().join(name));
+    for path in [&outside, &shared] {
+        fs::create_dir(path).expect("make");
+    }
+    let link = |target: &std::path::Path, name: &str| {
+        std::os::unix::fs::symlink(target, dhow.rootfs().join(name)).expect("link");
+    };
+    link(&outside, "way-out");
+    link("/etc".as_ref(), "way-in");
+    let volume = |target: &str| format!("{}:{target}", shared.display());
+    // What it names is not there inside.
+    let output = dhow.shell(&["-v", &volume("/way-out/deep")], "true").run();
+    output.code_is(125).fails("/way-out/deep");
     assert_eq!(fs::read_dir(&outside).expect("list").count(), 0);
-    // It leads to the same path inside.
-    output.ok();
+    let line = "touch /etc/deep/file";
+    dhow.shell(&["-v", &volume("/way-in/deep")], line)
+        .run()
+        .ok();
     assert!(shared.join("file").exists());
 }
 

@@ -22,7 +22,10 @@ fn a_detached_life(test: &Test) {
     let logs = dhow.words(&["logs", id[..12].trim()]).run().ok();
     assert_eq!(logs.stderr(), "oops\n");
     assert_eq!(dhow.state("one"), "running");
-    dhow.words(&["rm", "one"]).run().code_is(1).fails("--force");
+    dhow.words(&["rm", "one"])
+        .run()
+        .code_is(125)
+        .fails("--force");
     let start = Instant::now();
     dhow.words(&["stop", "one"]).run().ok();
     assert!(start.elapsed() < Duration::from_secs(5), "it heard TERM");
@@ -32,7 +35,7 @@ fn a_detached_life(test: &Test) {
     assert_eq!(logs.stdout(), "ready\nbye\n");
     assert_eq!(dhow.words(&["ps", "-q"]).run().ok().stdout(), "");
     dhow.words(&["rm", "one"]).run().ok();
-    dhow.words(&["logs", "one"]).run().code_is(1).fails("one");
+    dhow.words(&["logs", "one"]).run().code_is(125).fails("one");
     dhow.assert_nothing_left();
 }
 
@@ -56,7 +59,7 @@ fn kill_sends_one_signal(test: &Test) {
     wait_for_log(&dhow, "one", "ready\n");
     dhow.words(&["kill", "-s", "USR2", "one"]).run().ok();
     assert_eq!(dhow.words(&["wait", "one"]).run().ok().stdout(), "7\n");
-    dhow.words(&["kill", "one"]).run().code_is(1).fails("one");
+    dhow.words(&["kill", "one"]).run().code_is(125).fails("one");
 }
 
 fn rm_force_ends_what_runs(test: &Test) {

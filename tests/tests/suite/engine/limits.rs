@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// The container's directory in the hierarchy that has this controller.
 fn directory(dhow: &Dhow<'_>, name: &str, controller: &str) -> PathBuf {
     let about = dhow.words(&["inspect", name]).run().ok().json();
-    let pid = about[0]["State"]["Pid"].as_u64().expect("a process id");
+    let pid = about[0]["state"]["pid"].as_u64().expect("a process id");
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("its cgroups");
     let (hierarchy, mount) = match host::v1_controller(controller) {
         Some(mount) => (controller, mount),

@@ -59,18 +59,18 @@ fn all_about_one(test: &Test) {
     .run();
     let about = dhow.words(&["inspect", "one"]).run().ok().json();
     assert_eq!(about.as_array().map(Vec::len), Some(1));
-    assert_eq!(about[0]["State"]["ExitCode"], 4, "{about}");
-    assert_eq!(about[0]["Config"]["Labels"]["a"], "b", "{about}");
+    assert_eq!(about[0]["state"]["code"], 4, "{about}");
+    assert_eq!(about[0]["labels"]["a"], "b", "{about}");
     dhow.words(&["run", "--rm", "hello"]).run().ok();
     let about = dhow
         .words(&["inspect", "--type", "image", "hello"])
         .run()
         .ok()
         .json();
-    assert_eq!(about[0]["Os"], "linux", "{about}");
+    assert_eq!(about[0]["names"][0], "hello:latest", "{about}");
     dhow.words(&["inspect", "nothing"])
         .run()
-        .code_is(1)
+        .code_is(125)
         .fails("nothing");
 }
 
@@ -152,7 +152,7 @@ fn wrong_command_lines(test: &Test) {
     for verb in ["stop", "rm", "logs", "start", "wait", "attach"] {
         dhow.words(&[verb, "nobody"])
             .run()
-            .code_is(1)
+            .code_is(125)
             .fails("nobody");
     }
     assert!(!dhow.store().join("containers").exists() || dhow.left().is_empty());

@@ -68,11 +68,11 @@ fn layers_are_stacked(test: &Test) {
         .file("root/.wh.nothing-there", 0o644, b"")
         .hard_link("srv/second", "srv/new");
     let path = test.root().join("layers");
-    Image::with_layer(upper).write_layout(&path, "stack");
+    Image::with_layer(upper).write_layout(&path, "stack:1");
     load(&dhow, &path);
     let line = "cat /srv/second; ls /etc; ls -a /root; cat /srv/new";
     let words = ["/bin/sh", "-c", line];
-    let output = dhow.run_image(&["--rm"], "stack", &words).run().ok();
+    let output = dhow.run_image(&["--rm"], "stack:1", &words).run().ok();
     let text = output.stdout();
     assert!(
         text.starts_with("upper") && text.ends_with("upper"),

@@ -95,6 +95,11 @@ fn an_init_reaps_and_passes_signals_on(test: &Test) {
     let output = dhow.shell(&["--init"], line).run().ok();
     assert!(!output.stdout().contains(" Z"), "no zombie: {output}");
     assert!(output.stdout().ends_with("dhow-init\n"), "{output}");
+    // What it starts hears every signal.
+    let output = dhow
+        .shell(&["--init"], "grep SigBlk /proc/self/status")
+        .run();
+    assert_eq!(output.ok().stdout(), "SigBlk:\t0000000000000000\n");
     // A shell that is the first process is deaf to TERM; below an init it is not.
     let words = ["/bin/sleep", "1000"];
     dhow.run(&["-d", "--init", "--name", "one"], &words)

@@ -2,27 +2,31 @@
 
 use dhow_tests::{Dhow, Test, console::Terminal, for_runtimes, needs};
 
-fn a_shell_on_a_terminal(test: &Test) {
+fn a_program_on_a_terminal(test: &Test) {
     needs!(test, root, busybox);
     let dhow = Dhow::new(test);
     let (mut terminal, peer) = Terminal::open();
     terminal.resize(91, 33);
-    let running = dhow.run(&["--rm", "-it"], &["/bin/sh"]).spawn_on(&peer);
+    let root = format!("{}:O", dhow.rootfs().display());
+    let line = "trap : INT; tty; stty size; read a; stty size; cat; echo code $?; exit 5";
+    // A session of its own, so that the kernel tells it of the terminal's size.
+    let command = dhow.command_after(&["setsid", "--ctty"]);
+    let command = command.args(["run", "--rm", "-it", "--rootfs", &root]);
+    let running = command.args(["/bin/sh", "-c", line]).spawn_on(&peer);
     drop(peer);
-    terminal.expect("# ");
-    terminal.write("tty; stty size\n");
-    terminal.expect("33 91");
+    let seen = terminal.expect("33 91\r\n");
+    assert!(
+        seen.contains("/dev/pts/0") || seen.contains("/dev/console"),
+        "{seen:?}"
+    );
     terminal.resize(70, 20);
-    terminal.write("sleep 0.2; stty size\n");
-    terminal.expect("20 70");
-    // The terminal turns this into a signal for the program in its foreground, not for dhow.
-    terminal.write("cat\n");
-    terminal.write("echoed\n");
-    terminal.expect("echoed\r\nechoed");
+    terminal.write("\n");
+    terminal.expect("20 70\r\n");
+    terminal.write("typed\n");
+    terminal.expect("typed\r\ntyped\r\n");
+    // The terminal makes a signal of this, for the program in its foreground and not for dhow.
     terminal.write("\u{3}");
-    terminal.write("echo code $?\n");
-    terminal.expect("code 130");
-    terminal.write("exit 5\n");
+    terminal.expect("code 130\r\n");
     running.wait().code_is(5);
     dhow.assert_nothing_left();
 }
@@ -68,7 +72,7 @@ fn needs_one_to_begin_with(test: &Test) {
 }
 
 for_runtimes!([Dhow];
-    a_shell_on_a_terminal,
+    a_program_on_a_terminal,
     exec_on_a_terminal,
     leaving_by_keys,
     needs_one_to_begin_with,
