@@ -198,6 +198,10 @@ impl Group {
     /// Permission, Kernel, NotFound when the process is gone; as [`Group::apply`] for the first process
     /// of a scope.
     pub fn add(&self, pid: u32, already_in_v2: bool) -> Result<()> {
+        self.add_where(pid, |hierarchy| !(hierarchy.is_v2() && already_in_v2))
+    }
+
+    fn add_where(&self, pid: u32, wanted: impl Fn(&Hierarchy) -> bool) -> Result<()> {
         if let (Some(unit), Some(resources)) = (&self.unit, self.pending.get())
             && !unit.is_started()
         {
@@ -205,10 +209,7 @@ impl Group {
             return self.apply_first(resources);
         }
         let text = pid.to_string();
-        for hierarchy in self.present() {
-            if hierarchy.is_v2() && already_in_v2 {
-                continue;
-            }
+        for hierarchy in self.present().filter(|hierarchy| wanted(hierarchy)) {
             match hierarchy.write("cgroup.procs", &text) {
                 Ok(()) => {}
                 Err(error)
@@ -225,6 +226,42 @@ impl Group {
             }
         }
         Ok(())
+    }
+
+    /// Moves the calling process, which must have one thread only, into every v1 hierarchy.
+    ///
+    /// By its own hand and thread by thread: a process that is moved by another is moved under a lock
+    /// over all forks and exits of the host, whose taking waits for an RCU grace period, milliseconds
+    /// each time (`cgroup_procs_write_start` in the kernel). Writing 0 to `tasks` needs no such lock.
+    ///
+    /// # Errors
+    /// Permission, Kernel.
+    pub fn enter(&self) -> Result<()> {
+        for hierarchy in self.present().filter(|hierarchy| !hierarchy.is_v2()) {
+            match hierarchy.write("tasks", "0") {
+                Err(error)
+                    if !self.may_do_without(&error) || self.limited.load(Ordering::Relaxed) =>
+                {
+                    let (pid, path) = (std::process::id(), hierarchy.directory.clone());
+                    return Err(Error::Join {
+                        pid,
+                        path,
+                        source: error,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a process into the unified hierarchy unless it was born there; with the systemd driver the
+    /// first process starts the scope and gets its limits. The v1 hierarchies it has to [`Group::enter`].
+    ///
+    /// # Errors
+    /// As [`Group::add`].
+    pub fn add_unified(&self, pid: u32, already_in_v2: bool) -> Result<()> {
+        self.add_where(pid, |hierarchy| hierarchy.is_v2() && !already_in_v2)
     }
 
     /// All processes in the group and in groups below it, ascending.

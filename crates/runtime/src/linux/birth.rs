@@ -225,6 +225,7 @@ fn clone(
     let into = cgroup.map(AsFd::as_fd);
     if let Some(user) = inherited.opened.of(Kind::User) {
         let enter = || {
+            inherited.cgroup.enter().map_err(cgroup_error)?;
             namespace::join(user.as_fd(), namespace::USER).at("join the user namespace")?;
             match inherited.opened.of(Kind::Pid) {
                 Some(pid) => {
@@ -297,7 +298,9 @@ impl Inherited<'_> {
         if let Some(sources) = sources {
             map_mounts(plan, sources, self.procfs, pid)?;
         }
-        self.cgroup.add(pid, in_cgroup).map_err(cgroup_error)?;
+        self.cgroup
+            .add_unified(pid, in_cgroup)
+            .map_err(cgroup_error)?;
         channel.go().at("let the container's process go on")?;
         channel.expect(
             |said| matches!(said, Said::Prepared),
@@ -350,6 +353,9 @@ impl Inherited<'_> {
     /// Steps 3 to 10: everything that may fail with the parent listening.
     fn prepare(&self, copied: Option<(OwnedFd, Sources)>, channel: &Channel) -> Result<Program> {
         let plan = self.order.plan;
+        if !plan.namespaces.joins(Kind::User) {
+            self.cgroup.enter().map_err(cgroup_error)?;
+        }
         if !channel.await_word().at("wait for the runtime")? {
             process::exit(1);
         }

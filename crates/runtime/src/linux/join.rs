@@ -113,7 +113,13 @@ impl Joining<'_> {
         let step = "clone the process";
         let record = self.order.record;
         if record.separates(Kind::User) {
-            return two_clones::clone_inside(|| self.enter(self.flags()), 0, cgroup, parent, child);
+            return two_clones::clone_inside(
+                || self.enter_cgroup().and_then(|()| self.enter(self.flags())),
+                0,
+                cgroup,
+                parent,
+                child,
+            );
         }
         let pid_namespace = record.separates(Kind::Pid);
         let own = namespace::open(Path::new("/proc/self/ns/pid")).at(step)?;
@@ -139,6 +145,13 @@ impl Joining<'_> {
             .filter(|kind| self.order.record.separates(**kind))
             .map(|kind| kind.flag())
             .sum()
+    }
+
+    fn enter_cgroup(&self) -> Result<()> {
+        let group = self.order.record.cgroup.as_ref();
+        group
+            .map_or(Ok(()), dhow_cgroup::Group::enter)
+            .map_err(cgroup_error)
     }
 
     fn enter(&self, flags: u64) -> Result<()> {
@@ -168,6 +181,9 @@ impl Joining<'_> {
 
     fn prepare(&self, channel: &Channel) -> Result<Program> {
         let plan = self.order.plan;
+        if !self.order.record.separates(Kind::User) {
+            self.enter_cgroup()?;
+        }
         if !channel.await_word().at("wait for the runtime")? {
             process::exit(1);
         }
