@@ -20,6 +20,14 @@ const FORWARDED: [u8; 7] = [1, 2, 3, 10, 12, 14, 15];
 /// `SIGWINCH`
 const WINDOW: u8 = 28;
 
+/// Columns and rows of this process's own terminal, if it has one.
+pub(crate) fn own_size() -> Option<(u16, u16)> {
+    [stdout().as_fd(), stdin().as_fd()]
+        .iter()
+        .find_map(|fd| pty::size(*fd).ok())
+        .filter(|(columns, rows)| *columns > 0 && *rows > 0)
+}
+
 /// This process's side, prepared: signals held, terminal raw.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -67,13 +75,7 @@ impl Session {
 
     /// The size of the terminal that shows the container's, if there is one.
     pub(crate) fn size(&self) -> Option<(u16, u16)> {
-        if !self.tty {
-            return None;
-        }
-        [stdout().as_fd(), stdin().as_fd()]
-            .iter()
-            .find_map(|fd| pty::size(*fd).ok())
-            .filter(|(columns, rows)| *columns > 0 && *rows > 0)
+        if self.tty { own_size() } else { None }
     }
 
     /// Passes everything on until the container ends or the user detaches. `kill` sends a signal.

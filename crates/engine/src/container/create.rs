@@ -1,5 +1,7 @@
 //! Make a container: everything but its process.
 
+use super::attach::own_size;
+use super::start::DEFAULT_SIZE;
 use super::{mounts, root};
 use crate::bundle::identity::{Identity, UserFiles};
 use crate::bundle::{self, ImageDefaults, Request, capabilities};
@@ -12,7 +14,7 @@ use crate::store::Locked;
 use crate::view::Moment;
 use crate::{host, names, runtime, signals};
 use dhow_image::Image;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// The longest host name that Linux takes.
@@ -144,7 +146,12 @@ fn fill(
         init: init.as_deref(),
         seccomp: seccomp_file(&options)?,
     };
-    let config = bundle::compose(&request)?;
+    let mut config = bundle::compose(&request)?;
+    if options.tty {
+        // Its program may ask for the size before the monitor can set it.
+        let (width, height) = own_size().unwrap_or(DEFAULT_SIZE);
+        config["process"]["consoleSize"] = json!({"width": width, "height": height});
+    }
     write_files(directory, &request)?;
     let bytes = serde_json::to_vec(&config).map_err(|error| Error::BadState {
         path: "config.json".into(),

@@ -1,5 +1,6 @@
 //! A further program in a living container.
 
+use super::attach::own_size;
 use crate::bundle::identity::UserFiles;
 use crate::doing::Doing;
 use crate::engine::Engine;
@@ -83,6 +84,15 @@ fn describe(
         })?;
     process["args"] = json!(options.command);
     process["terminal"] = json!(options.tty && !options.detach);
+    if let Some(fields) = process.as_object_mut() {
+        // The container's own; this one is as large as ours.
+        fields.remove("consoleSize");
+    }
+    if options.tty
+        && let Some((width, height)) = own_size()
+    {
+        process["consoleSize"] = json!({"width": width, "height": height});
+    }
     if let Some(workdir) = &options.workdir {
         if !workdir.starts_with('/') {
             return Err(Error::invalid("--workdir", workdir, "is no absolute path"));

@@ -19,6 +19,9 @@ pub(crate) struct Part {
     pub(crate) size: Option<(u16, u16)>,
 }
 
+/// Columns and rows of a container's terminal that nobody looks at.
+pub(crate) const DEFAULT_SIZE: (u16, u16) = (80, 24);
+
 /// In the background.
 pub(crate) const DETACHED: Part = Part {
     attached: false,
@@ -70,7 +73,7 @@ fn words(engine: &Engine, record: &Record, part: Part) -> Result<Vec<OsString>> 
     words.extend(["--container".into(), store.directory_of(&record.id).into()]);
     words.extend(["--run".into(), store.living_of(&record.id).into()]);
     if options.tty {
-        let (columns, rows) = part.size.unwrap_or((80, 24));
+        let (columns, rows) = part.size.unwrap_or(DEFAULT_SIZE);
         words.extend(["--tty".into(), format!("{columns}x{rows}").into()]);
     }
     if options.interactive {
