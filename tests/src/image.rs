@@ -154,8 +154,8 @@ impl Image {
             .iter()
             .map(|layer| blob(directory, LAYER, &layer.finish()))
             .collect();
-        let digests = layers.iter().map(|layer| layer["digest"].clone()).collect();
-        let config = text(&self.document(digests));
+        let digests: Vec<Value> = layers.iter().map(|layer| layer["digest"].clone()).collect();
+        let config = text(&self.document(&digests));
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -191,7 +191,7 @@ impl Image {
             archive = archive.file(&path, 0o644, &tar);
             names.push(path);
         }
-        let config = text(&self.document(digests));
+        let config = text(&self.document(&digests));
         let manifest = json!([{"Config": "config.json", "RepoTags": [name], "Layers": names}]);
         let archive = archive.file("config.json", 0o644, &config).file(
             "manifest.json",
@@ -201,7 +201,7 @@ impl Image {
         put(file, &archive.finish());
     }
 
-    fn document(&self, digests: Vec<Value>) -> Value {
+    fn document(&self, digests: &[Value]) -> Value {
         json!({
             "architecture": architecture(),
             "os": "linux",

@@ -10,7 +10,7 @@ fn a_program_on_a_terminal(test: &Test) {
     let root = format!("{}:O", dhow.rootfs().display());
     let line = "trap : INT; tty; stty size; read a; stty size; cat; echo code $?; exit 5";
     // A session of its own, so that the kernel tells it of the terminal's size.
-    let command = dhow.command_after(&["setsid", "--ctty"]);
+    let command = dhow.command_after(&["setsid", "--wait", "--ctty"]);
     let command = command.args(["run", "--rm", "-it", "--rootfs", &root]);
     let running = command.args(["/bin/sh", "-c", line]).spawn_on(&peer);
     drop(peer);
