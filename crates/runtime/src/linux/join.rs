@@ -84,7 +84,7 @@ pub fn join(order: &Order<'_>) -> Result<(Child, Channel)> {
     });
     if let Some(group) = group {
         group
-            .add(child.pid, target.is_some())
+            .add_unified(child.pid, target.is_some())
             .map_err(cgroup_error)?;
     }
     attributes::limits(&order.plan.process, &procfs, child.pid)?;
