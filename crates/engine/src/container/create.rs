@@ -146,18 +146,8 @@ fn fill(
         init: init.as_deref(),
         seccomp: seccomp_file(&options)?,
     };
-    let mut config = bundle::compose(&request)?;
-    if options.tty {
-        // Its program may ask for the size before the monitor can set it.
-        let (width, height) = own_size().unwrap_or(DEFAULT_SIZE);
-        config["process"]["consoleSize"] = json!({"width": width, "height": height});
-    }
     write_files(directory, &request)?;
-    let bytes = serde_json::to_vec(&config).map_err(|error| Error::BadState {
-        path: "config.json".into(),
-        reason: error.to_string(),
-    })?;
-    directory.make_file("config.json", &bytes, 0o600)?;
+    directory.make_file("config.json", &document(&request)?, 0o600)?;
     for (key, value) in &defaults.labels {
         // The user's own win.
         let entry = record.options.labels.entry(key.clone());
@@ -165,6 +155,20 @@ fn fill(
     }
     // A container that goes away with its process need not survive a power cut.
     directory.commit(record, !record.options.remove)
+}
+
+/// The text of `config.json`.
+fn document(request: &Request<'_>) -> Result<Vec<u8>> {
+    let mut config = bundle::compose(request)?;
+    if request.options.tty {
+        // Its program may ask for the size before the monitor can set it.
+        let (width, height) = own_size().unwrap_or(DEFAULT_SIZE);
+        config["process"]["consoleSize"] = json!({"width": width, "height": height});
+    }
+    serde_json::to_vec(&config).map_err(|error| Error::BadState {
+        path: "config.json".into(),
+        reason: error.to_string(),
+    })
 }
 
 fn check(options: &ContainerOptions) -> Result<()> {

@@ -11,10 +11,10 @@ use crate::store::Directory;
 use crate::view::{ExecOptions, State};
 use dhow_sys::fd::{Interest, poll};
 use dhow_sys::signal::{self, Set, SignalFd};
-use dhow_sys::{file, path, process, pty, tree};
+use dhow_sys::{Mode, OFlags, fd, file, path, process, pty, tree};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -22,6 +22,9 @@ use std::process::{Child, Command, Stdio};
 const FORWARDED: [u8; 4] = [1, 10, 12, 15];
 /// INT and QUIT: passed on unless a terminal's keys give them to the runtime as well.
 const KEYS: [u8; 2] = [2, 3];
+
+/// The most that is read of a runtime's log.
+const LOG_MAX: usize = 64 * 1024;
 
 /// `exec`
 pub(crate) fn exec(engine: &Engine, name: &str, options: &ExecOptions) -> Result<u8> {
@@ -43,27 +46,34 @@ pub(crate) fn exec(engine: &Engine, name: &str, options: &ExecOptions) -> Result
     file::replace(living.as_fd(), OsStr::new(&name), &document, 0o600, false)
         .doing(|| "write the process to execute".into())?;
     let path = engine.store().living_of(&record.id).join(&name);
-    let log = path.with_extension("log");
+    let log = format!("exec-{}.log", std::process::id());
     let runtime = engine.runtime(&record.runtime);
-    let mut command = runtime.exec(&record.id, &path, &log, options.detach);
-    let result = run(&mut command, options).map(|code| judge(code, &log));
+    let mut command = runtime.exec(
+        &record.id,
+        &path,
+        &path.with_file_name(&log),
+        options.detach,
+    );
+    let result = run(&mut command, options).map(|code| match code {
+        255 => judge(living.as_fd(), OsStr::new(&log)),
+        code => code,
+    });
     // A leftover would go with the container.
     let _ = tree::remove_file(living.as_fd(), OsStr::new(&name));
-    let _ = std::fs::remove_file(&log);
+    let _ = tree::remove_file(living.as_fd(), OsStr::new(&log));
     result
 }
 
-/// The exit code to pass on. A runtime's own failure is 255, as runc's, which a program may return
-/// too; then its log says what happened. The user has read it already, on standard error.
-fn judge(code: u8, log: &Path) -> u8 {
-    let text = match code {
-        255 => std::fs::read_to_string(log).unwrap_or_default(),
-        _ => return code,
-    };
-    if text.trim().is_empty() {
-        return code;
+/// The exit code to pass on for 255. That is a runtime's own failure, as runc's, or a program's own
+/// code: the runtime's log tells. The user has read its message already, on standard error.
+fn judge(living: BorrowedFd<'_>, log: &OsStr) -> u8 {
+    let opened = path::open_beneath(living, log.as_ref(), OFlags::RDONLY, Mode::empty());
+    let text = opened.and_then(|file| fd::read_all(file.as_fd(), LOG_MAX));
+    let text = text.unwrap_or_default();
+    if text.is_empty() {
+        return 255;
     }
-    let failure = parse_failure(&text);
+    let failure = parse_failure(&String::from_utf8_lossy(&text));
     let verb = "execute in";
     Error::Runtime { verb, failure }.exit_code()
 }
