@@ -81,7 +81,9 @@ fn exec_runs_beside_it(test: &Test) {
         let words = [&["exec"], options, &["host", "/bin/sh", "-c", line]].concat();
         dhow.words(&words)
     };
-    exec(&[], "exit 9").run().code_is(9);
+    for code in [9, 255] {
+        exec(&[], &format!("exit {code}")).run().code_is(code);
+    }
     let output = exec(&[], "cat /proc/1/comm; echo err >&2").run().ok();
     assert_eq!(
         (output.stdout(), output.stderr()),
