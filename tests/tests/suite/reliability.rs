@@ -3,6 +3,7 @@
 use dhow_tests::{Bundle, Cmd, Test, for_runtimes, needs};
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -79,4 +80,33 @@ fn the_whole_life_two_hundred_times(test: &Test) {
     }
 }
 
-for_runtimes!([Dhow]; run_true_never_hangs, many_with_everything, the_whole_life_two_hundred_times);
+/// Killed at any moment of a creation, one `delete --force` cleans up: the state directory here, and
+/// cgroups, processes and mounts by what every test is compared with at its end.
+fn killed_at_any_moment_one_delete_cleans_up(test: &Test) {
+    let bundle = test.bundle_running(&["sleep", "1000"]);
+    let program = test.kind().program().expect("checked before the test");
+    for step in 0..120 {
+        let container = test.container("k");
+        let mut creation = std::process::Command::new(&program)
+            .arg("--root")
+            .arg(test.state_root())
+            .args(["create", "--bundle"])
+            .arg(bundle.path())
+            .arg(test.id("k"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the runtime starts");
+        std::thread::sleep(Duration::from_micros(step * 60));
+        creation.kill().expect("kill");
+        creation.wait().expect("wait");
+        container.verb(&["delete", "--force"]).run().ok();
+        assert!(
+            !test.state_root().join(test.id("k")).exists(),
+            "step {step}"
+        );
+    }
+}
+
+for_runtimes!([Dhow]; killed_at_any_moment_one_delete_cleans_up, run_true_never_hangs, many_with_everything, the_whole_life_two_hundred_times);
