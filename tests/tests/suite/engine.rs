@@ -3,9 +3,11 @@
 
 mod bad_images;
 mod bad_stores;
+mod bundles;
 mod debian;
 mod files;
 mod isolation;
+mod leaks;
 mod life;
 mod limits;
 mod listing;

@@ -133,6 +133,13 @@ fn completions_and_manual_pages(test: &Test) {
     let file = test.root().join("script");
     std::fs::write(&file, script).expect("write");
     test.command(&["bash", "-n"]).arg(&file).run().ok();
+    let directory = test.root().join("man");
+    std::fs::create_dir(&directory).expect("make");
+    let program = dhow_tests::program::binary("dhow").expect("it is built");
+    let generate = test.command(&[&program]).arg("__man");
+    generate.arg(&directory).run().ok();
+    let page = std::fs::read_to_string(directory.join("dhow-run.1")).expect("a page");
+    assert!(page.contains(".TH") && page.contains("rootfs"), "{page}");
     dhow.words(&["completion", "no-such-shell"])
         .run()
         .fails("no-such-shell");

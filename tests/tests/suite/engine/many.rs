@@ -1,6 +1,7 @@
 //! Many at once.
 
-use dhow_tests::{Dhow, Test, for_runtimes, needs};
+use dhow_tests::{Dhow, Image, Test, for_runtimes, needs};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 fn twenty_at_once_succeed_and_leave_nothing(test: &Test) {
@@ -39,6 +40,27 @@ fn ten_first_ones_at_once(test: &Test) {
     dhow.assert_nothing_left();
 }
 
+fn eight_loads_of_one_image_at_once(test: &Test) {
+    needs!(test, root, busybox);
+    let dhow = Dhow::new(test);
+    let archive = test.root().join("docker.tar");
+    Image::busybox().write_docker_archive(&archive, "box:1");
+    let load = || {
+        let command = dhow.command().args(["load", "-q", "-i"]).arg(&archive);
+        command.limit(Duration::from_secs(30)).spawn()
+    };
+    let running: Vec<_> = (0..8).map(|_| load()).collect();
+    let ids: BTreeSet<_> = running
+        .into_iter()
+        .map(|command| command.wait().ok().stdout())
+        .collect();
+    assert_eq!(ids.len(), 1);
+    let output = dhow.run_image(&["--rm"], "box:1", &[]).run().ok();
+    assert_eq!(output.stdout(), "default\n");
+    let list = dhow.words(&["images", "-q"]).run().ok().stdout();
+    assert_eq!(list.lines().count(), 1);
+}
+
 fn one_of_ten_gets_the_name(test: &Test) {
     needs!(test, root, busybox);
     let dhow = Dhow::new(test);
@@ -68,5 +90,6 @@ fn one_of_ten_gets_the_name(test: &Test) {
 for_runtimes!([Dhow];
     twenty_at_once_succeed_and_leave_nothing,
     ten_first_ones_at_once,
+    eight_loads_of_one_image_at_once,
     one_of_ten_gets_the_name,
 );

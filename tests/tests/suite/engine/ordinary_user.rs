@@ -106,6 +106,40 @@ fn devices_and_set_user_id_in_layers(test: &Test) {
     assert_eq!(found, 1);
 }
 
+fn a_store_of_somebody_else(test: &Test) {
+    needs!(test, root, busybox, userns, subid_tools);
+    let _user = test.become_user();
+    let dhow = Dhow::new(test);
+    let store = dhow.store();
+    fs::create_dir(&store).expect("make it as root");
+    let output = dhow.shell(&[], "true").run().code_is(125);
+    output
+        .fails("another user")
+        .fails(&store.display().to_string());
+    assert_eq!(fs::read_dir(&store).expect("list").count(), 0);
+}
+
+/// What he may not read outside, he may not read inside.
+fn a_volume_gives_no_more_than_he_has(test: &Test) {
+    needs!(test, root, busybox, userns, subid_tools);
+    let user = test.become_user();
+    let dhow = Dhow::new(test);
+    let shared = test.root().join("shared");
+    fs::create_dir(&shared).expect("make");
+    let uid = Some(user.id);
+    std::os::unix::fs::chown(&shared, uid, uid).expect("chown");
+    fs::write(shared.join("secret"), "x").expect("write");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(shared.join("secret"), mode).expect("chmod");
+    let volume = format!("{}:/data", shared.display());
+    let output = dhow
+        .shell(&["-v", &volume], "touch /data/own; cat /data/secret")
+        .run();
+    output.code_is(1).fails("denied");
+    let own = shared.join("own").metadata().expect("it is made");
+    assert_eq!(own.uid(), user.id);
+}
+
 fn limits_are_refused_where_nobody_delegated_them(test: &Test) {
     needs!(test, root, busybox, userns, subid_tools, cgroup1);
     let _user = test.become_user();
@@ -121,5 +155,7 @@ for_runtimes!([Dhow];
     a_detached_life,
     the_host_s_root_as_a_throw_away_view,
     devices_and_set_user_id_in_layers,
+    a_store_of_somebody_else,
+    a_volume_gives_no_more_than_he_has,
     limits_are_refused_where_nobody_delegated_them,
 );
