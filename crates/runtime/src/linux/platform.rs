@@ -8,6 +8,7 @@ use crate::verbs::{self, Verb};
 use dhow_sys::procfs::Procfs;
 use dhow_sys::{exe, fd, id, process};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// The verbs that need the kernel.
 #[must_use]
@@ -77,13 +78,18 @@ pub fn prepare(usage: &Usage) -> Result<()> {
 /// user namespace, whose ids are not all mapped to themselves.
 #[must_use]
 pub fn is_host_root() -> bool {
-    let map = Procfs::open_host()
-        .and_then(|procfs| procfs.read_own("uid_map"))
-        .unwrap_or_default();
-    let all = String::from_utf8_lossy(&map)
-        .split_ascii_whitespace()
-        .eq(["0", "0", "4294967295"]);
-    id::effective_user() == 0 && all
+    // Asked before anything is entered, and the same for the whole life of this process.
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let map = Procfs::open_host()
+            .and_then(|procfs| procfs.read_own("uid_map"))
+            .unwrap_or_default();
+        let all =
+            String::from_utf8_lossy(&map)
+                .split_ascii_whitespace()
+                .eq(["0", "0", "4294967295"]);
+        id::effective_user() == 0 && all
+    })
 }
 
 /// The caller's user and group id.
