@@ -116,7 +116,7 @@ pub enum Error {
         source: dhow_sys::Error,
     },
     /// A file of the engine's own is not what it should be.
-    #[error("cannot read {}: {reason}", path.display())]
+    #[error("cannot use {}: {reason}", path.display())]
     BadState {
         /// The file.
         path: PathBuf,

@@ -103,7 +103,7 @@ impl Store {
     pub(crate) fn reserve(&self, id: &str) -> Result<Locked> {
         let name = OsStr::new(id);
         tree::make_directory(self.containers.as_fd(), name, 0o700)
-            .doing(|| format!("make the directory of container {id}"))?;
+            .doing(|| format!("make the directory {}", self.directory_of(id).display()))?;
         let directory = self.open_id(id)?.ok_or_else(|| Error::NoSuchContainer {
             name: id.to_owned(),
         })?;
@@ -496,7 +496,14 @@ fn private(path: &Path) -> Result<PathBuf> {
     }
     if seen.mode() & 0o077 != 0 {
         let mode = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(&path, mode).map_err(|error| bad(&error.to_string()))?;
+        std::fs::set_permissions(&path, mode).map_err(|error| Error::Call {
+            doing: format!("keep others out of {}", path.display()),
+            source: dhow_sys::Error::new(
+                "chmod",
+                format!("{}, 0700", path.display()),
+                error.raw_os_error().unwrap_or(0),
+            ),
+        })?;
     }
     Ok(path)
 }
