@@ -131,7 +131,10 @@ fn new_layers(dhow: &Dhow<'_>, before: &BTreeSet<(PathBuf, u64)>) -> Vec<PathBuf
     let place = dhow.store().join("snapshots");
     let now = dhow.contents();
     let new = now.difference(before).map(|(path, _)| path.clone());
-    new.filter(|path| path.parent() == Some(&place)).collect()
+    let (layers, others): (Vec<_>, Vec<_>) = new.partition(|path| path.starts_with(&place));
+    assert!(others.is_empty(), "beside the layers: {others:#?}");
+    let is_layer = |path: &PathBuf| path.parent() == Some(&place);
+    layers.into_iter().filter(is_layer).collect()
 }
 
 /// A link, or a name from the root on, may lead anywhere: what is written lies inside all the same.

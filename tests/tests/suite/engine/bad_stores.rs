@@ -16,15 +16,22 @@ fn a_read_only_store(test: &Test) {
     fs::create_dir(dhow.store()).expect("make");
     let store = dhow.store().display().to_string();
     let prefix = ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", &store];
-    let command = || dhow.command_after(&prefix);
-    let output = command().args(["load", "-i"]).arg(&archive).run();
-    output.code_is(125).fails("read-only").fails(&store);
     let root = format!("{}:O", dhow.rootfs().display());
-    let output = command()
-        .args(["run", "--rm", "--rootfs", &root, "/bin/true"])
-        .run();
-    output.code_is(125).fails("read-only").fails(&store);
-    assert_eq!(fs::read_dir(&store).expect("list").count(), 0);
+    let check = || {
+        let before = dhow.contents();
+        let command = || dhow.command_after(&prefix);
+        let load = command().args(["load", "-i"]).arg(&archive).run();
+        let run = ["run", "--rm", "--rootfs", &root, "/bin/true"];
+        for output in [load, command().args(run).run()] {
+            output.code_is(125).fails("read-only").fails(&store);
+        }
+        assert_eq!(dhow.contents(), before);
+    };
+    // An empty directory, and then a store that was used before.
+    check();
+    dhow.shell(&[], "true").run().ok();
+    dhow.words(&["images"]).run().ok();
+    check();
 }
 
 fn a_full_disk(test: &Test) {
