@@ -18,11 +18,14 @@ fn root(test: &Test) -> Result<PathBuf, String> {
         "--quiet",
         "--variant=apt",
         "--mode=root",
-        "stable",
+        "bookworm",
     ]);
     let output = command.arg(&scratch).limit(Duration::from_secs(50)).run();
     if output.code != Some(0) {
-        return Err("mmdebstrap reaches no Debian mirror".to_owned());
+        let text = output.stderr();
+        let line = text.lines().find(|line| line.starts_with("E:"));
+        let reason = line.unwrap_or("no word of why");
+        return Err(format!("mmdebstrap makes no Debian root here: {reason}"));
     }
     fs::copy(&scratch, cache.with_extension("new")).expect("copy");
     fs::rename(cache.with_extension("new"), &cache).expect("name it");
