@@ -121,8 +121,7 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
     };
     drop((child_end, gate));
     let mut birth = Undo::default();
-    let pidfd = child.pidfd.as_fd();
-    birth.with(move || end(pidfd));
+    birth.with(|| child.end());
     let sources = copied.as_ref().map(|(_, sources)| sources);
     inherited.attend(child.pid, sources, target.is_some(), &parent_end)?;
     birth.forget();
@@ -133,12 +132,6 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
         cgroup: Some(cgroup),
         rootfs: host_root.path,
     })
-}
-
-/// Ends a process that shall not live, and collects it. It is ours, so waiting cannot hang.
-fn end(pidfd: std::os::fd::BorrowedFd<'_>) {
-    let _ = process::signal(pidfd, 9);
-    let _ = process::wait(pidfd);
 }
 
 fn copy(order: &Order<'_>, root: &HostRoot) -> Result<(OwnedFd, Sources)> {

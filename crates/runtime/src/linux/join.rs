@@ -76,12 +76,8 @@ pub fn join(order: &Order<'_>) -> Result<(Child, Channel)> {
         leave(child_end, |channel| joining.run(channel));
     };
     drop(child_end);
-    let pidfd = child.pidfd.as_fd();
     let mut undo = Undo::default();
-    undo.with(move || {
-        let _ = process::signal(pidfd, 9);
-        let _ = process::wait(pidfd);
-    });
+    undo.with(|| child.end());
     if let Some(group) = group {
         group
             .add_unified(child.pid, target.is_some())

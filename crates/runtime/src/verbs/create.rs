@@ -87,6 +87,8 @@ impl Request {
     /// # Errors
     /// [`Error::Usage`], [`Error::Document`], [`Error::Config`]
     pub fn read(global: &Global, usage: &Usage, arguments: &Arguments) -> Result<Self> {
+        // Before anything of ours is open, which could pass for what the caller opened.
+        let preserve = preserved(arguments)?;
         let id = arguments.id(usage)?.to_owned();
         check_id(&id)?;
         let directory = arguments.value("bundle").unwrap_or(".");
@@ -107,7 +109,6 @@ impl Request {
                 logging::debug(global, &format!("{}: {}", step.step, step.what));
             }
         }
-        let preserve = preserved(arguments)?;
         Ok(Self {
             id,
             bundle,
@@ -178,8 +179,7 @@ impl Request {
         let mut born = birth::create(&order, gate)?;
         let written = self.record(container, &mut born);
         if written.is_err() {
-            let _ = dhow_sys::process::signal(std::os::fd::AsFd::as_fd(&born.child.pidfd), 9);
-            let _ = dhow_sys::process::wait(std::os::fd::AsFd::as_fd(&born.child.pidfd));
+            born.child.end();
             born.cgroup.as_ref().map(dhow_cgroup::Group::remove);
         }
         written.map(|()| born)

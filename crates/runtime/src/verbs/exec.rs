@@ -14,9 +14,8 @@ use crate::plan::{Plan, seccomp};
 use crate::spec::{Process, Spec};
 use crate::state::Verb;
 use crate::{logging, platform};
-use dhow_sys::{process, signal};
+use dhow_sys::signal;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
 use std::path::Path;
 
 /// The command line.
@@ -80,6 +79,8 @@ pub const USAGE: Usage = Usage {
 /// [`Error::State`] unless the container is created or running; the step that failed.
 pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
+    // Before anything of ours is open, which could pass for what the caller opened.
+    let preserve = preserved(&arguments)?;
     let id = arguments
         .words
         .first()
@@ -105,15 +106,14 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         record: &record,
         plan: &plan,
         console: socket,
-        preserve: preserved(&arguments)?,
+        preserve,
     };
     let (child, channel) = join::join(&order)?;
     // Before the program runs: its terminal has our size from its first call on.
     let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
     let started = received.and_then(|()| launch(&arguments, &record, &plan, &channel, child.pid));
     if let Err(error) = started {
-        let _ = process::signal(child.pidfd.as_fd(), 9);
-        let _ = process::wait(child.pidfd.as_fd());
+        child.end();
         return Err(error);
     }
     if detach {

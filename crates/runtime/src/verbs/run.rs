@@ -10,9 +10,8 @@ use crate::linux::{listener, removal};
 use crate::plan::seccomp;
 use crate::spec::State;
 use crate::{hooks, logging};
-use dhow_sys::{process, signal};
+use dhow_sys::signal;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
 
 const SHARED: &[Flag] = create::FLAGS;
 const FLAGS: [Flag; 10] = [
@@ -74,21 +73,18 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
     let started = received.and_then(|()| start(global, &request, &born.channel, born.child.pid));
     if let Err(error) = started {
-        let _ = process::signal(born.child.pidfd.as_fd(), 9);
-        let _ = process::wait(born.child.pidfd.as_fd());
+        born.child.end();
         removal::remove(&container, true)?;
         return Err(error);
     }
     if detach {
         return Ok(0);
     }
-    let Container { id, .. } = &container;
-    let id = id.clone();
     // While the program runs others must be able to work on the container.
     drop(container);
     let exit = foreground::wait(&born.child, relay)?;
     if !arguments.is_on("keep") {
-        finish(global, &id);
+        finish(global, &request.id);
     }
     Ok(exit.code())
 }

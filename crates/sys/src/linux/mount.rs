@@ -123,17 +123,6 @@ impl Filesystem {
         )
     }
 
-    /// Sets an option to an open file.
-    ///
-    /// # Errors
-    /// `fsconfig`: EINVAL with the option's name.
-    pub fn set_fd(&self, key: &str, fd: BorrowedFd<'_>) -> Result<()> {
-        let result = rustix::mount::fsconfig_set_fd(&self.context, key, fd);
-        check("fsconfig", result, || {
-            format!("{}, {key}=fd {}", self.kind, fd.as_raw_fd())
-        })
-    }
-
     /// Creates the filesystem and returns a mount of it that is attached nowhere yet.
     ///
     /// # Errors

@@ -26,6 +26,15 @@ pub struct Child {
     pub pidfd: OwnedFd,
 }
 
+impl Child {
+    /// Kills a process that shall not live, and collects it. It is ours, so the wait cannot hang; one
+    /// that has ended already is collected all the same.
+    pub fn end(&self) {
+        let _ = signal(self.pidfd.as_fd(), 9);
+        let _ = wait(self.pidfd.as_fd());
+    }
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -304,18 +313,6 @@ pub fn set_no_new_privileges() -> Result<()> {
     })
 }
 
-/// Sets the signal that this process gets when its parent dies; `None` clears it.
-///
-/// # Errors
-/// `prctl`.
-pub fn set_parent_death_signal(signal: Option<u8>) -> Result<()> {
-    let number = usize::from(signal.unwrap_or(0));
-    // SAFETY: the option takes a number.
-    // NEED: rustix cannot express the real-time signals.
-    let result = unsafe { syscall(libc::SYS_prctl, [1, number, 0, 0, 0, 0]) };
-    check_raw("prctl", result, || format!("PR_SET_PDEATHSIG, {number}")).map(drop)
-}
-
 /// Makes orphans below this process its children (`PR_SET_CHILD_SUBREAPER`), or stops that.
 ///
 /// # Errors
@@ -333,16 +330,6 @@ pub fn set_child_subreaper(on: bool) -> Result<()> {
 /// `setsid`: EPERM for a process group leader.
 pub fn new_session() -> Result<()> {
     check("setsid", rustix::process::setsid().map(drop), String::new)
-}
-
-/// Puts this process into its own process group, or the one numbered `group`.
-///
-/// # Errors
-/// `setpgid`.
-pub fn new_group() -> Result<()> {
-    check("setpgid", rustix::process::setpgid(None, None), || {
-        "0, 0".into()
-    })
 }
 
 /// Signals every process of a group.

@@ -161,6 +161,14 @@ fn unknown_options_are_refused(test: &Test) {
     output.refuses(["--moon", "moon", "moon"]);
 }
 
+/// Descriptors of the runtime itself must not take the place of one that the caller never opened: they
+/// would let the program reach the host.
+fn preserve_fds_of_none_is_refused(test: &Test) {
+    let container = test.sleeper("a");
+    let command = container.exec_command(&["--preserve-fds", "1"], &["probe"]);
+    command.run().fails("descriptor 3 is not open");
+}
+
 /// What comes after the id is the command's, dashes and all.
 fn words_after_the_id_belong_to_the_command(test: &Test) {
     let container = test.sleeper("a");
@@ -205,4 +213,4 @@ for_runtimes!([Dhow, Runc];
 );
 
 // runc takes `root` for 0 with a warning of Go's parser; crun takes anything for 0.
-for_runtimes!([Dhow]; users_that_are_no_numbers_are_refused);
+for_runtimes!([Dhow]; users_that_are_no_numbers_are_refused, preserve_fds_of_none_is_refused);
