@@ -1,8 +1,8 @@
 //! The part of the suite that this host's kernel cannot show: cgroup v2 with every controller,
 //! systemd and AppArmor, in a throw-away virtual machine.
 //!
-//! The machine is a program of its own, `DHOW_VM` or `../shared/vm/vm`, with the commands `up`,
-//! `exec` and `down`. The same test binaries run there, as root and as an ordinary user, so a
+//! The machine is a program of its own, `DHOW_VM` or `../shared/vm/vm`, with the commands `build`,
+//! `up`, `exec` and `down`. The same test binaries run there, as root and as an ordinary user, so a
 //! test that was skipped here for want of cgroup v2 counts as passed when it passes there.
 
 use std::env;
@@ -30,6 +30,8 @@ const ROOT_TESTS: &str =
 const USER_TESTS: &str = "package(dhow-tests) and test(ordinary_user)";
 /// Where the programs are copied: the shared directory knows no extended attributes.
 const GUEST: &str = "/var/tmp/dhow-test";
+/// What the machine has beside what its harness gives it.
+const EXTRA_PACKAGES: &str = "containerd";
 const LIMIT: Duration = Duration::from_secs(25 * 60);
 
 /// Runs the tests in the machine.
@@ -62,6 +64,17 @@ pub(super) fn run(
         harness,
         name: format!("dhow-test-{}", std::process::id()),
     };
+    // Does nothing when that has been done before.
+    let built = child::run(machine.build(), LIMIT)?;
+    if !built.success() {
+        suite::conclude(
+            "making of the test VM",
+            &built,
+            Results::default(),
+            results,
+        );
+        return Ok(());
+    }
     let booted = child::run(
         machine.command(
             "up",
@@ -132,6 +145,13 @@ struct Machine {
 }
 
 impl Machine {
+    /// Makes the machine's image: with containerd too, as a foreign caller of the runtime.
+    fn build(&self) -> Command {
+        let mut command = Command::new(&self.harness);
+        command.args(["build", "--with", EXTRA_PACKAGES]);
+        command
+    }
+
     fn command(&self, verb: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.harness);
         command.args([verb, "--name", &self.name]).args(arguments);
