@@ -10,6 +10,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+#[global_allocator]
+static HEAP: dhow_sys::heap::Heap = dhow_sys::heap::Heap::new();
+
 fn main() -> ExitCode {
     match cli::read(std::env::args_os().skip(1), platform::default_root) {
         Ok(Asked::Help) => print(&general_help()),

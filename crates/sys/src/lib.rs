@@ -8,6 +8,7 @@
 
 pub mod capability;
 mod error;
+pub mod heap;
 pub use error::{Error, Result};
 
 #[cfg(target_os = "linux")]

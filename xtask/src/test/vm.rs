@@ -67,12 +67,7 @@ pub(super) fn run(
     // Does nothing when that has been done before.
     let built = child::run(machine.build(), LIMIT)?;
     if !built.success() {
-        suite::conclude(
-            "making of the test VM",
-            &built,
-            Results::default(),
-            results,
-        );
+        suite::conclude("making of the test VM", &built, Results::default(), results);
         return Ok(());
     }
     let booted = child::run(
