@@ -17,15 +17,15 @@ use std::time::{Duration, Instant};
 /// As much of a failed hook's output as an error shows.
 const SHOWN: usize = 4096;
 
-/// Runs hooks one after the other; the first failure ends it.
+/// Runs hooks one after the other, each told the `state`; the first failure ends it.
 ///
 /// # Errors
 /// [`Error::Hook`], naming the hook as `kind[index]`.
-pub fn run(kind: &str, hooks: &[Hook], state: &State) -> Result<()> {
+pub fn run(kind: &str, hooks: &[Hook], state: impl FnOnce() -> State) -> Result<()> {
     if hooks.is_empty() {
         return Ok(());
     }
-    let state = serde_json::to_vec(state).unwrap_or_default();
+    let state = serde_json::to_vec(&state()).unwrap_or_default();
     for (index, hook) in hooks.iter().enumerate() {
         one(hook, &state).map_err(|reason| Error::Hook {
             name: format!("{kind}[{index}] ({})", hook.path),
@@ -36,12 +36,12 @@ pub fn run(kind: &str, hooks: &[Hook], state: &State) -> Result<()> {
 }
 
 /// Runs hooks whose failure changes nothing any more; returns what went wrong, to be logged.
-pub fn run_all(kind: &str, hooks: &[Hook], state: &State) -> Vec<Error> {
+pub fn run_all(kind: &str, hooks: &[Hook], state: impl Fn() -> State) -> Vec<Error> {
     let single = |(index, hook): (usize, &Hook)| {
         run(
             &format!("{kind}#{index}"),
             std::slice::from_ref(hook),
-            state,
+            &state,
         )
         .err()
     };

@@ -20,6 +20,7 @@ pub mod lsm;
 pub mod masks;
 pub mod mounts;
 pub mod namespaces;
+pub mod parents_part;
 pub mod platform;
 pub mod process_attributes;
 pub mod program;

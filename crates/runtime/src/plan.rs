@@ -16,12 +16,14 @@ pub mod sysctl;
 
 use crate::spec::linux::{IdMapping, Linux, TimeOffset};
 use crate::spec::seccomp::Architecture;
-use crate::spec::{Hook, Hooks, Spec};
+use crate::spec::{Hook, Hooks, Spec, State};
+use crate::state::Status;
 use invalid::Invalid;
 use mounts::{Mount, Propagation, Source};
 use namespaces::{Kind, Namespaces};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The modes of `memoryPolicy`; the index is the kernel's number.
 pub const MEMORY_MODES: [&str; 7] = [
@@ -126,6 +128,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The state document of a container that was made of this plan.
+    #[must_use]
+    pub fn state(&self, id: &str, bundle: &Path, status: Status, pid: u32) -> State {
+        State {
+            oci_version: self.oci_version.clone(),
+            id: id.into(),
+            status: status.word().into(),
+            pid,
+            bundle: bundle.display().to_string(),
+            annotations: self.annotations.clone(),
+        }
+    }
+
     /// Turns a document into a plan for a host.
     ///
     /// # Errors

@@ -153,9 +153,10 @@ impl Hierarchy {
                 }
                 result => result,
             };
-            let (procs, directory) = match (procs, self.open_group_at(&group)) {
-                (Err(error), _) | (_, Err(error)) if is_gone(&error) => continue,
-                (procs, directory) => (procs?, directory?),
+            let opened = procs.and_then(|procs| Ok((procs, self.open_group_at(&group)?)));
+            let (procs, directory) = match opened {
+                Err(error) if is_gone(&error) => continue,
+                opened => opened?,
             };
             pids.extend(
                 procs

@@ -38,7 +38,7 @@ impl Host {
         let mut table: Option<Vec<Mount>> = None;
         let mut found = Vec::new();
         for place in places(&text) {
-            if let Some(usual) = usual(&place) {
+            if let Some(usual) = usual(&place, !found.is_empty()) {
                 found.push(usual);
                 continue;
             }
@@ -66,16 +66,12 @@ impl Host {
         v1.chain(self.unified_controllers()).map(String::as_str)
     }
 
-    /// The mount points of the hierarchies, the controllers of each, and whether it is the unified one.
+    /// The mount points of the hierarchies, the version 1 controllers of each, and whether it is the
+    /// unified one (whose controllers are not fixed, and not named here).
     pub fn mounts(&self) -> impl Iterator<Item = (&Path, &[String], bool)> {
         self.found.iter().map(|found| {
             let unified = found.version == Version::V2;
-            let controllers = if unified {
-                self.unified_controllers()
-            } else {
-                &found.controllers
-            };
-            (found.mount.as_path(), controllers, unified)
+            (found.mount.as_path(), found.controllers.as_slice(), unified)
         })
     }
 
@@ -94,22 +90,20 @@ impl Host {
 
 /// Reads a file of our own directory in `/proc`.
 pub(crate) fn read_own(name: &str) -> Result<String> {
-    let read = || {
-        let directory = path::open_directory(Path::new("/proc/self"))?;
-        path::read_beneath(directory.as_fd(), name, 64 << 20)
-    };
-    let bytes = read().map_err(|source| Error::Detect {
+    let file = Path::new("/proc/self").join(name);
+    let bytes = path::read_host(&file, 64 << 20).map_err(|source| Error::Detect {
         why: format!("cannot read /proc/self/{name}"),
         source: Some(source),
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The hierarchy of a place at one of its usual mount points.
-fn usual(place: &Place) -> Option<Found> {
+/// The hierarchy of a place at one of its usual mount points; `hybrid`: there are others beside it.
+fn usual(place: &Place, hybrid: bool) -> Option<Found> {
     let base = Path::new("/sys/fs/cgroup");
     let own = super::layout::below("/", &place.path)?;
     let candidates = match place.version {
+        Version::V2 if hybrid => vec![base.join("unified"), base.to_owned()],
         Version::V2 => vec![base.to_owned(), base.join("unified")],
         Version::V1 => {
             let names: Vec<&str> = place
@@ -172,7 +166,7 @@ mod tests {
         let text = read_own("mountinfo").unwrap();
         // The short way and the mount table agree.
         for place in places(&read_own("cgroup").unwrap()) {
-            let short = usual(&place).map(|found| (found.mount, found.own));
+            let short = usual(&place, false).map(|found| (found.mount, found.own));
             let long = listed(&place, &mounts(&text)).map(|found| (found.mount, found.own));
             if short.is_some() {
                 assert_eq!(short, long, "{place:?}");

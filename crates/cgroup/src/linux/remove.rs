@@ -14,6 +14,25 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Group {
+    /// Removes the group if nothing is left in it, as is usual once the container's first process has
+    /// ended and taken its pid namespace along. False when there is more to do, or anything was in the
+    /// way: [`Group::kill`] and [`Group::remove`] then go on from there.
+    #[must_use]
+    pub fn remove_if_empty(&self) -> bool {
+        // A scope is systemd's to remove.
+        self.unit.is_none()
+            && self.present().all(|hierarchy| {
+                let removed = hierarchy
+                    .root()
+                    .and_then(|root| cgroupfs::remove_group(root, hierarchy.relative()));
+                let gone = removed.map_or_else(|error| is_gone(&error), |()| true);
+                if gone {
+                    remove_parents(hierarchy);
+                }
+                gone
+            })
+    }
+
     /// Removes the group in every hierarchy, with groups that the container made below it and with
     /// parents that were made for it and are empty. What is gone already is no error. Processes that
     /// are ending are waited for.

@@ -3,16 +3,19 @@
 //! ```text
 //!    create (parent)                             init (child)
 //!    1  sources, cgroup, channel
-//!    2  clone, into the cgroup ─────────────▶    3  wait for id maps and cgroup
-//!    4  id maps, cgroups      ── Go ────────▶    5  namespaces
+//!    2  clone, into the cgroup ─────────────▶    3  enter the v1 cgroups; wait, if there is a 4
+//!   (4) id maps, systemd      ── Go ────────▶    5  namespaces
 //!                                                6  root, mounts, devices
-//!    7  prestart,             ◀─ Prepared ───    .
+//!   (7) prestart,             ◀─ Prepared ───    .
 //!       createRuntime hooks   ── Go ────────▶    8  createContainer hooks
 //!                                                9  pivot, console, masks
 //!                                               10  identity, program
 //!   11  state.json: created   ◀─ Ready ──────   12  wait at the gate
 //!    start: opens the gate    ─────────────▶    13  startContainer hooks, filter, execve
 //! ```
+//!
+//! What stands in parentheses, with its messages, is left out where the plan has nothing for the parent
+//! to do: then nobody waits for anybody until the gate.
 //!
 //! The order of `init` is a security property; each line says why it stands where it does.
 
@@ -22,6 +25,7 @@ use super::handshake::{Channel, Said};
 use super::last_steps::become_process;
 use super::mounts::{self, Context, Sources};
 use super::namespaces::{self, Opened};
+use super::parents_part::{ParentsPart, writes_procfs};
 use super::process_attributes as attributes;
 use super::program::Program;
 use super::rootfs::{self, Entry, HostRoot, Rootfs};
@@ -86,10 +90,17 @@ pub struct Born {
 pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
     // Everything of the host is opened first: a mistake in the bundle then shows before there is a
     // process, and the child never resolves a host path after it has seen the image.
-    let procfs = Procfs::open().at("open procfs")?;
+    // What is written through it must not be taken by something that is mounted over the host's.
+    let private = writes_procfs(order.plan)
+        .then(|| Procfs::open().at("open procfs"))
+        .transpose()?;
+    let procfs = match &private {
+        Some(private) => private,
+        None => Procfs::host().at("open procfs")?,
+    };
     let host_root = HostRoot::open(&order.bundle.path, &order.plan.root)?;
     let opened = Opened::new(&order.plan.namespaces)?;
-    opened.spare_the_host(order.plan, &procfs)?;
+    opened.spare_the_host(order.plan, procfs)?;
     // Only who has privileges over the host's mounts can copy them for another user namespace; who
     // has none leaves it to the child, which is root in its own.
     let copied = order
@@ -108,7 +119,8 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
 
     let inherited = Inherited {
         order,
-        procfs: &procfs,
+        procfs,
+        parent: ParentsPart::of(order.plan, target.is_some()),
         opened: &opened,
         host_root: &host_root,
         cgroup: &cgroup,
@@ -123,7 +135,7 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
     let mut birth = Undo::default();
     birth.with(|| child.end());
     let sources = copied.as_ref().map(|(_, sources)| sources);
-    inherited.attend(child.pid, sources, target.is_some(), &parent_end)?;
+    inherited.attend(child.pid, sources, &parent_end)?;
     birth.forget();
     undo.forget();
     Ok(Born {
@@ -195,14 +207,8 @@ pub fn cgroup_error(error: dhow_cgroup::Error) -> Error {
 }
 
 fn state_document(order: &Order<'_>, status: Status, pid: u32) -> State {
-    State {
-        oci_version: order.plan.oci_version.clone(),
-        id: order.container.id.clone(),
-        status: status.word().into(),
-        pid,
-        bundle: order.bundle.path.display().to_string(),
-        annotations: order.plan.annotations.clone(),
-    }
+    let (id, bundle) = (&order.container.id, &order.bundle.path);
+    order.plan.state(id, bundle, status, pid)
 }
 
 /// Clones the container's process: `None` in the child. One clone; two only to enter somebody
@@ -262,6 +268,7 @@ pub fn leave(channel: Channel, part: impl FnOnce(Channel) -> (Channel, Result<In
 struct Inherited<'a> {
     order: &'a Order<'a>,
     procfs: &'a Procfs,
+    parent: ParentsPart,
     opened: &'a Opened,
     host_root: &'a HostRoot,
     cgroup: &'a dhow_cgroup::Group,
@@ -270,13 +277,28 @@ struct Inherited<'a> {
 
 impl Inherited<'_> {
     /// The parent's part of the handshake: what only it may do for the child, up to the gate.
-    fn attend(
-        &self,
-        pid: u32,
-        sources: Option<&Sources>,
-        in_cgroup: bool,
-        channel: &Channel,
-    ) -> Result<()> {
+    fn attend(&self, pid: u32, sources: Option<&Sources>, channel: &Channel) -> Result<()> {
+        if self.parent.before {
+            self.admit(pid, sources)?;
+            channel.go().at("let the container's process go on")?;
+        }
+        if self.parent.between {
+            channel.expect(
+                |said| matches!(said, Said::Prepared),
+                "make the container's environment",
+            )?;
+            self.accompany(pid)?;
+            channel.go().at("let the container's process go on")?;
+        }
+        channel.expect(
+            |said| matches!(said, Said::Ready),
+            "prepare the container's program",
+        )?;
+        Ok(())
+    }
+
+    /// Step 4: the child's ids and its cgroup.
+    fn admit(&self, pid: u32, sources: Option<&Sources>) -> Result<()> {
         let plan = self.order.plan;
         if plan.namespaces.makes(Kind::User) {
             let privileged = self.order.privileged;
@@ -292,24 +314,18 @@ impl Inherited<'_> {
             map_mounts(plan, sources, self.procfs, pid)?;
         }
         self.cgroup
-            .add_unified(pid, in_cgroup)
-            .map_err(cgroup_error)?;
-        channel.go().at("let the container's process go on")?;
-        channel.expect(
-            |said| matches!(said, Said::Prepared),
-            "make the container's environment",
-        )?;
-        // With our privileges, which a user namespace would take from the child.
-        attributes::limits(&plan.process, self.procfs, pid)?;
-        let state = state_document(self.order, Status::Creating, pid);
-        hooks::run("prestart", &plan.hooks.prestart, &state)?;
-        hooks::run("createRuntime", &plan.hooks.create_runtime, &state)?;
-        channel.go().at("let the container's process go on")?;
-        channel.expect(
-            |said| matches!(said, Said::Ready),
-            "prepare the container's program",
-        )?;
-        Ok(())
+            .add_unified(pid, self.parent.in_cgroup)
+            .map_err(cgroup_error)
+    }
+
+    /// Step 7, while the mounts are made and the host is still visible to the child.
+    fn accompany(&self, pid: u32) -> Result<()> {
+        let plan = self.order.plan;
+        // With our privileges, which a user namespace has taken from the child.
+        attributes::limits(&plan.process, self.procfs, Some(pid))?;
+        let state = || state_document(self.order, Status::Creating, pid);
+        hooks::run("prestart", &plan.hooks.prestart, state)?;
+        hooks::run("createRuntime", &plan.hooks.create_runtime, state)
     }
 
     /// The child: from the clone to the execve. Comes back only with an error, and with the channel
@@ -349,7 +365,7 @@ impl Inherited<'_> {
         if !plan.namespaces.joins(Kind::User) {
             self.cgroup.enter().map_err(cgroup_error)?;
         }
-        if !channel.await_word().at("wait for the runtime")? {
+        if self.parent.before && !channel.await_word().at("wait for the runtime")? {
             process::exit(1);
         }
         // Modes of nodes and directories are what the plan says; the program's own mask comes last.
@@ -386,16 +402,19 @@ impl Inherited<'_> {
             Some(masks::null_device()?)
         };
         let mut root = self.build(copied)?;
-        channel.prepared().at("report to the runtime")?;
-        if !channel.await_word().at("wait for the runtime's hooks")? {
-            process::exit(1);
+        if self.parent.between {
+            channel.prepared().at("report to the runtime")?;
+            if !channel.await_word().at("wait for the runtime's hooks")? {
+                process::exit(1);
+            }
+        } else {
+            // Not earlier: they are for the program, and some could keep us from mounting.
+            attributes::limits(&plan.process, self.procfs, None)?;
         }
         // The host's tree is still visible, so that the hook's program is found where its path says.
-        hooks::run(
-            "createContainer",
-            &plan.hooks.create_container,
-            &self.own_state(Status::Creating),
-        )?;
+        hooks::run("createContainer", &plan.hooks.create_container, || {
+            self.own_state(Status::Creating)
+        })?;
         self.enter(&mut root)?;
         // After the pivot: the terminal must be one of the container's devpts.
         let terminal = self.terminal(&root)?;
@@ -462,11 +481,9 @@ impl Inherited<'_> {
     /// Step 13: what `start` set going.
     fn execute(&self, program: &Program, channel: &Channel) -> Result<Infallible> {
         let plan = self.order.plan;
-        hooks::run(
-            "startContainer",
-            &plan.hooks.start_container,
-            &self.own_state(Status::Created),
-        )?;
+        hooks::run("startContainer", &plan.hooks.start_container, || {
+            self.own_state(Status::Created)
+        })?;
         last_steps::execute(program, plan.seccomp.as_ref(), self.order.preserve, channel)
     }
 

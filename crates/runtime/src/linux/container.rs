@@ -13,11 +13,15 @@ use super::record::Record;
 use crate::error::{At, Error, Result};
 use crate::state::{Status, Verb};
 use dhow_sys::procfs::{ProcessStatus, Procfs};
-use dhow_sys::{Mode, OFlags, lock, path};
+use dhow_sys::{Mode, OFlags, fd, lock, path, tree};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// An opened and locked container.
+/// The files of a state directory, in the order of their removal.
+const FILES: [&str; 5] = ["state.json", "config.json", "gate", "seccomp", "intent"];
+
+/// An opened container; locked, unless it was opened only to look.
 #[derive(Debug)]
 pub struct Container {
     /// Its id.
@@ -51,18 +55,20 @@ impl Container {
     /// [`Error::Usage`] for a bad id, [`Error::Taken`], or the call that failed.
     pub fn reserve(root: &Path, id: &str) -> Result<Self> {
         check_id(id)?;
-        make_root(root)?;
         let directory = root.join(id);
-        match std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
-            .create(&directory)
-        {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::Taken(id.into()));
+        let made = match make_directory(&directory) {
+            // The first container below this root.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                make_root(root)?;
+                make_directory(&directory)
             }
-            Err(error) => return Err(io("mkdir", &directory, &error)).at("reserve the id"),
-            Ok(()) => {}
+            made => made,
+        };
+        match made {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::Taken(id.into())),
+            Err(error) => Err(io("mkdir", &directory, &error)).at("reserve the id"),
+            Ok(()) => Self::open_directory(directory, id),
         }
-        Self::open_directory(directory, id)
     }
 
     /// Opens a container that exists, waiting for whoever else works on it.
@@ -85,22 +91,37 @@ impl Container {
 
     fn open_directory(directory: PathBuf, id: &str) -> Result<Self> {
         let opened = Self::open_unlocked(directory, id)?;
-        lock::exclusive(opened.directory()).at("lock the container")?;
-        // Whoever held the lock may have deleted it.
-        if !opened.path.exists() {
-            return Err(Error::NoContainer(id.into()));
-        }
+        opened.lock()?;
         Ok(opened)
+    }
+
+    /// Takes the lock, waiting for whoever else works on the container.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`] when it was deleted meanwhile; `flock`.
+    pub fn lock(&self) -> Result<()> {
+        let step = "lock the container";
+        lock::exclusive(self.directory()).at(step)?;
+        // Whoever held the lock may have deleted it; its path may already be another container's.
+        if fd::stat(self.directory()).at(step)?.st_nlink == 0 {
+            return Err(Error::NoContainer(self.id.clone()));
+        }
+        Ok(())
+    }
+
+    /// Lets others work on the container while this process holds on to it.
+    ///
+    /// # Errors
+    /// `flock`.
+    pub fn unlock(&self) -> Result<()> {
+        lock::release(self.directory()).at("unlock the container")
     }
 
     fn open_unlocked(directory: PathBuf, id: &str) -> Result<Self> {
         let step = "open the state directory";
-        let opened = match std::fs::File::open(&directory) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::NoContainer(id.into()));
-            }
-            Err(error) => return Err(io("open", &directory, &error)).at(step),
-            Ok(file) => OwnedFd::from(file),
+        let opened = match path::open_host_directory(&directory) {
+            Err(error) if error.code() == 2 => return Err(Error::NoContainer(id.into())),
+            result => result.at(step)?,
         };
         Ok(Self {
             id: id.into(),
@@ -240,9 +261,20 @@ impl Container {
     /// # Errors
     /// The call that failed.
     pub fn remove(&self) -> Result<()> {
-        match std::fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            result => result
+        // The intent goes last: until then everything that was made can still be found. What is not
+        // there, or not ours, is seen by the last call.
+        for name in FILES {
+            let _ = tree::remove_file(self.directory(), name.as_ref());
+        }
+        let removed = match std::fs::remove_dir(&self.path) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
+                std::fs::remove_dir_all(&self.path)
+            }
+            removed => removed,
+        };
+        match removed {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed
                 .map_err(|error| io("rmdir", &self.path, &error))
                 .at("remove the state directory"),
         }
@@ -265,6 +297,11 @@ pub fn ids(root: &Path) -> Result<Vec<String>> {
     let mut ids: Vec<String> = names.filter(|name| check_id(name).is_ok()).collect();
     ids.sort();
     Ok(ids)
+}
+
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700).create(path)
 }
 
 fn make_root(root: &Path) -> Result<()> {

@@ -22,15 +22,8 @@ pub fn become_user(process: &Process, procfs: &Procfs, filter_needs_admin: bool)
     let wanted = process
         .capabilities
         .map(|sets| possible(sets, held.permitted));
-    let last = if wanted.is_some() {
-        id::last_capability()
-    } else {
-        0
-    };
     if let Some(sets) = wanted {
-        for number in (0..=last).filter(|number| sets.bounding & (1 << number) == 0) {
-            id::drop_bounding(number).at("drop capabilities from the bounding set")?;
-        }
+        drop_bounding(sets.bounding)?;
     }
     groups(&process.groups, procfs)?;
     id::set_group(process.gid).at("set the group")?;
@@ -52,10 +45,22 @@ pub fn become_user(process: &Process, procfs: &Procfs, filter_needs_admin: bool)
     })
     .at("set the capabilities")?;
     id::clear_ambient().at("clear the ambient capabilities")?;
-    for number in (0..=last).filter(|number| sets.ambient & (1 << number) != 0) {
+    for number in (0..64).filter(|number| sets.ambient & (1 << number) != 0) {
         id::raise_ambient(number).at("raise an ambient capability")?;
     }
     verify(process, sets, extra)
+}
+
+/// Drops every capability but the kept ones from the bounding set.
+fn drop_bounding(kept: u64) -> Result<()> {
+    for number in (0..64).filter(|number| kept & (1 << number) == 0) {
+        match id::drop_bounding(number) {
+            // The kernel knows no capability with this number, and so none above.
+            Err(error) if error.code() == 22 => break,
+            result => result.at("drop capabilities from the bounding set")?,
+        }
+    }
+    Ok(())
 }
 
 /// What can be had of the wanted sets: no more than we hold. The bounding set is not limited by that.

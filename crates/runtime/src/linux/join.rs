@@ -83,7 +83,7 @@ pub fn join(order: &Order<'_>) -> Result<(Child, Channel)> {
             .add_unified(child.pid, target.is_some())
             .map_err(cgroup_error)?;
     }
-    attributes::limits(&order.plan.process, &procfs, child.pid)?;
+    attributes::limits(&order.plan.process, &procfs, Some(child.pid))?;
     parent_end.go().at("let the process go on")?;
     parent_end.expect(|said| matches!(said, Said::Ready), "prepare the program")?;
     undo.forget();

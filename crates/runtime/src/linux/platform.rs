@@ -6,7 +6,7 @@ use crate::error::{At, Result};
 use crate::plan::Host;
 use crate::verbs::{self, Verb};
 use dhow_sys::procfs::Procfs;
-use dhow_sys::{exe, fd, id, process};
+use dhow_sys::{exe, fd, id, namespace, process};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -81,14 +81,18 @@ pub fn is_host_root() -> bool {
     // Asked before anything is entered, and the same for the whole life of this process.
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
+        if id::effective_user() != 0 {
+            return false;
+        }
+        if namespace::is_initial_user() {
+            return true;
+        }
         let map = Procfs::open_host()
             .and_then(|procfs| procfs.read_own("uid_map"))
             .unwrap_or_default();
-        let all =
-            String::from_utf8_lossy(&map)
-                .split_ascii_whitespace()
-                .eq(["0", "0", "4294967295"]);
-        id::effective_user() == 0 && all
+        String::from_utf8_lossy(&map)
+            .split_ascii_whitespace()
+            .eq(["0", "0", "4294967295"])
     })
 }
 

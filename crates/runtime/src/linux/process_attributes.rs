@@ -12,12 +12,13 @@ use dhow_sys::{Mode, OFlags, fd, id, namespace, path, process, signal};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// Parent: resource limits and out-of-memory adjustment of the child, with our privileges. A value
-/// that may not be set is an error only if another one is in force.
+/// Resource limits and out-of-memory adjustment, of a child (`pid`) or of this process. A value that
+/// may not be set is an error only if another one is in force.
 ///
 /// # Errors
 /// `prlimit`, or the write.
-pub fn limits(wanted: &Process, procfs: &Procfs, pid: u32) -> Result<()> {
+pub fn limits(wanted: &Process, procfs: &Procfs, child: Option<u32>) -> Result<()> {
+    let pid = child.unwrap_or(0);
     for &(resource, soft, hard) in &wanted.rlimits {
         let limit = Limit { soft, hard };
         if let Err(error) = sched::limit(pid, resource, Some(limit))
@@ -37,9 +38,17 @@ pub fn limits(wanted: &Process, procfs: &Procfs, pid: u32) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj else {
         return Ok(());
     };
-    let file = format!("{pid}/oom_score_adj");
-    if let Err(error) = procfs.write(&file, adjustment.to_string().as_bytes()) {
-        let now = procfs.read(&file).unwrap_or_default();
+    let (file, value) = ("oom_score_adj", adjustment.to_string());
+    let written = match child {
+        Some(pid) => procfs.write(&format!("{pid}/{file}"), value.as_bytes()),
+        None => procfs.write_own(file, value.as_bytes()),
+    };
+    if let Err(error) = written {
+        let now = match child {
+            Some(pid) => procfs.read(&format!("{pid}/{file}")),
+            None => procfs.read_own(file),
+        };
+        let now = now.unwrap_or_default();
         if String::from_utf8_lossy(&now).trim().parse() != Ok(adjustment) {
             return Err(error).at("set the out-of-memory adjustment");
         }

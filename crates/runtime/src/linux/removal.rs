@@ -34,22 +34,30 @@ pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
             .and_then(|text| serde_json::from_slice(&text).ok()),
     };
     let group = recorded.or(intended.as_ref());
-    if let Some(group) = group {
-        // Also what the program left behind: without a pid namespace its children outlive it.
+    dismantle(container, group)?;
+    let Some(record) = record else {
+        return Ok(Vec::new());
+    };
+    Ok(hooks::run_all("poststop", &record.poststop, || {
+        record.state("stopped")
+    }))
+}
+
+/// Removes what was made for a container whose first process has ended: its cgroup, then its state.
+///
+/// # Errors
+/// The step that failed; calling it again goes on from there.
+pub fn dismantle(container: &Container, group: Option<&Group>) -> Result<()> {
+    if let Some(group) = group
+        && !group.remove_if_empty()
+    {
+        // What the program left behind: without a pid namespace its children outlive it.
         if group.directories().next().is_some() {
             group.kill().map_err(cgroup_error)?;
         }
         group.remove().map_err(cgroup_error)?;
     }
-    container.remove()?;
-    let Some(record) = record else {
-        return Ok(Vec::new());
-    };
-    Ok(hooks::run_all(
-        "poststop",
-        &record.poststop,
-        &record.state("stopped"),
-    ))
+    container.remove()
 }
 
 /// Kills the container's process and waits for its end, by pidfd, without ever sleeping.

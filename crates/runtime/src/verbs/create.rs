@@ -186,9 +186,9 @@ impl Request {
     }
 
     fn record(&self, container: &Container, born: &mut Born) -> Result<()> {
-        let procfs = Procfs::open_host().at("open procfs")?;
+        let procfs = Procfs::host().at("open procfs")?;
         let status =
-            ProcessStatus::of(&procfs, born.child.pid).at("read the process's start time")?;
+            ProcessStatus::of(procfs, born.child.pid).at("read the process's start time")?;
         let namespaces = &self.plan.namespaces;
         let kinds = namespaces
             .new
@@ -204,7 +204,7 @@ impl Request {
             owner: owner(),
             pid: born.child.pid,
             start_time: status.start_time,
-            boot_id: boot_id(&procfs),
+            boot_id: boot_id(procfs),
             cgroup: born.cgroup.take(),
             namespaces: kinds.map(|kind| kind.word().to_owned()).collect(),
             annotations: self.plan.annotations.clone(),

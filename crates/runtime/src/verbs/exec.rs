@@ -133,12 +133,9 @@ fn launch(
 ) -> Result<()> {
     write_pid_file(arguments.value("pid-file").map(Path::new), pid)?;
     channel.start().at("start the program")?;
-    await_execve(
-        channel,
-        plan.seccomp.as_ref(),
-        pid,
-        &record.state("running"),
-    )
+    await_execve(channel, plan.seccomp.as_ref(), pid, || {
+        record.state("running")
+    })
 }
 
 /// The container's plan with the new process in the place of the first. The document is the one that

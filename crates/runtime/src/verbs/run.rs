@@ -9,8 +9,9 @@ use crate::linux::handshake::{Channel, Said};
 use crate::linux::{listener, removal};
 use crate::plan::seccomp;
 use crate::spec::State;
+use crate::state::Status;
 use crate::{hooks, logging};
-use dhow_sys::signal;
+use dhow_sys::{process, signal};
 use std::ffi::OsString;
 
 const SHARED: &[Flag] = create::FLAGS;
@@ -81,36 +82,29 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         return Ok(0);
     }
     // While the program runs others must be able to work on the container.
-    drop(container);
+    container.unlock()?;
     let exit = foreground::wait(&born.child, relay)?;
     if !arguments.is_on("keep") {
-        finish(global, &request.id);
+        finish(global, &request, &container, born.cgroup.as_ref());
     }
-    Ok(exit.code())
+    // At once: the kernel closes what is open faster than we could one by one.
+    process::exit(exit.code())
 }
 
 /// Says the word, and waits for the execve.
 fn start(global: &Global, request: &Request, channel: &Channel, pid: u32) -> Result<()> {
     channel.start().at("start the program")?;
-    let state = |status: &str| State {
-        oci_version: request.plan.oci_version.clone(),
-        id: request.id.clone(),
-        status: status.into(),
-        pid,
-        bundle: request.bundle.path.display().to_string(),
-        annotations: request.plan.annotations.clone(),
+    let state = |status| {
+        request
+            .plan
+            .state(&request.id, &request.bundle.path, status, pid)
     };
-    await_execve(
-        channel,
-        request.plan.seccomp.as_ref(),
-        pid,
-        &state("creating"),
-    )?;
-    for error in hooks::run_all(
-        "poststart",
-        &request.plan.hooks.poststart,
-        &state("running"),
-    ) {
+    await_execve(channel, request.plan.seccomp.as_ref(), pid, || {
+        state(Status::Creating)
+    })?;
+    for error in hooks::run_all("poststart", &request.plan.hooks.poststart, || {
+        state(Status::Running)
+    }) {
         logging::note(global, "warning", &error.to_string());
     }
     Ok(())
@@ -124,7 +118,7 @@ pub fn await_execve(
     channel: &Channel,
     filter: Option<&seccomp::Program>,
     pid: u32,
-    state: &State,
+    state: impl Fn() -> State,
 ) -> Result<()> {
     loop {
         match channel.hear().at("wait for the program to be executed")? {
@@ -132,7 +126,7 @@ pub fn await_execve(
             Said::Failed(failure) => return Err(Error::Birth(failure)),
             Said::Listener(fd) => {
                 if let Some(agent) = filter.and_then(|filter| filter.listener.as_ref()) {
-                    listener::send(agent, &fd, pid, state)?;
+                    listener::send(agent, &fd, pid, &state())?;
                 }
                 channel.go().at("let the program go on")?;
             }
@@ -142,14 +136,23 @@ pub fn await_execve(
 }
 
 /// Deletes the container after its end; somebody else may have done so already.
-fn finish(global: &Global, id: &str) {
-    let removed =
-        Container::open(&global.root, id).and_then(|container| removal::remove(&container, true));
+fn finish(
+    global: &Global,
+    request: &Request,
+    container: &Container,
+    cgroup: Option<&dhow_cgroup::Group>,
+) {
+    let removed = container
+        .lock()
+        .and_then(|()| removal::dismantle(container, cgroup));
     match removed {
-        Ok(problems) => problems
-            .iter()
-            .for_each(|problem| logging::note(global, "warning", &problem.to_string())),
-        Err(Error::NoContainer(_)) => {}
-        Err(error) => logging::failed(global, "delete", &error),
+        Ok(()) => {}
+        Err(Error::NoContainer(_)) => return,
+        Err(error) => return logging::failed(global, "delete", &error),
+    }
+    let plan = &request.plan;
+    let state = || plan.state(&request.id, &request.bundle.path, Status::Stopped, 0);
+    for problem in hooks::run_all("poststop", &plan.hooks.poststop, state) {
+        logging::note(global, "warning", &problem.to_string());
     }
 }

@@ -36,16 +36,13 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         None => None,
     };
     let channel = gate::open(container.directory())?;
-    let executed = await_execve(
-        &channel,
-        filter.as_ref(),
-        record.pid,
-        &record.state("creating"),
-    );
+    let executed = await_execve(&channel, filter.as_ref(), record.pid, || {
+        record.state("creating")
+    });
     // Nobody waits there any more, whichever way it went.
     let _ = std::fs::remove_file(container.path.join(gate::NAME));
     executed?;
-    for error in hooks::run_all("poststart", &record.poststart, &record.state("running")) {
+    for error in hooks::run_all("poststart", &record.poststart, || record.state("running")) {
         logging::note(global, "warning", &error.to_string());
     }
     Ok(0)

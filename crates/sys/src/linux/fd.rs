@@ -86,7 +86,7 @@ pub fn become_standard(fd: BorrowedFd<'_>, number: u8) -> Result<()> {
 /// # Errors
 /// `read`; EFBIG when there is more than `limit`.
 pub fn read_all(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
-    let mut data = vec![0; 1024.min(limit + 1)];
+    let mut data = vec![0; 4096.min(limit + 1)];
     let mut length = 0;
     loop {
         if length == data.len() {

@@ -15,6 +15,15 @@ pub fn exclusive(fd: BorrowedFd<'_>) -> Result<()> {
     check("flock", result, || format!("{}, LOCK_EX", fd.as_raw_fd()))
 }
 
+/// Gives a lock back before the descriptor closes.
+///
+/// # Errors
+/// `flock`.
+pub fn release(fd: BorrowedFd<'_>) -> Result<()> {
+    let result = rustix::fs::flock(fd, FlockOperation::Unlock);
+    check("flock", result, || format!("{}, LOCK_UN", fd.as_raw_fd()))
+}
+
 /// Takes a shared lock, waiting for it.
 ///
 /// # Errors

@@ -73,6 +73,14 @@ pub fn kind(fd: BorrowedFd<'_>) -> Result<u64> {
     check_raw("ioctl", result, || format!("{number}, NS_GET_NSTYPE")).map(|value| value as u64)
 }
 
+/// Whether this process is in the user namespace that the kernel began with, whose inode number is
+/// fixed (`USER_NS_INIT_INO` of `linux/nsfs.h`).
+#[must_use]
+pub fn is_initial_user() -> bool {
+    const INITIAL: u64 = 0xefff_fffd;
+    rustix::fs::stat("/proc/self/ns/user").is_ok_and(|stat| stat.st_ino == INITIAL)
+}
+
 /// Sets the host name of this UTS namespace.
 ///
 /// # Errors

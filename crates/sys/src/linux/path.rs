@@ -213,6 +213,17 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd> {
     })
 }
 
+/// Opens a directory of the host by its path, to be read and locked.
+///
+/// # Errors
+/// `open`: ENOENT, ENOTDIR, EACCES.
+pub fn open_host_directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    check("open", rustix::fs::open(path, flags, Mode::empty()), || {
+        format!("{}, O_RDONLY|O_DIRECTORY", path.display())
+    })
+}
+
 /// Opens any file of the host by its path, `O_PATH`.
 ///
 /// # Errors
@@ -222,6 +233,18 @@ pub fn open_host(path: &Path) -> Result<OwnedFd> {
     check("open", rustix::fs::open(path, flags, Mode::empty()), || {
         format!("{}, O_PATH", path.display())
     })
+}
+
+/// Reads a file of the host by its path, at most `limit` bytes.
+///
+/// # Errors
+/// `open`, `read`; EFBIG when there is more than `limit`.
+pub fn read_host(path: &Path, limit: usize) -> Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = check("open", rustix::fs::open(path, flags, Mode::empty()), || {
+        format!("{}, O_RDONLY", path.display())
+    })?;
+    super::fd::read_all(opened.as_fd(), limit)
 }
 
 /// Opens a directory inside `root`, creating what is missing on the way with `mode`, and returns it

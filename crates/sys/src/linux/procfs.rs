@@ -5,6 +5,7 @@ use super::{Mode, OFlags};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// `PROC_SUPER_MAGIC`
 pub const MAGIC: u64 = 0x9fa0;
@@ -53,6 +54,18 @@ impl Procfs {
                 libc::ENODEV,
             ))
         }
+    }
+
+    /// The host's `/proc`, as [`Procfs::open_host`] finds it, opened once per process.
+    ///
+    /// # Errors
+    /// As [`Procfs::open_host`].
+    pub fn host() -> Result<&'static Self> {
+        static HOST: OnceLock<Procfs> = OnceLock::new();
+        if HOST.get().is_none() {
+            let _ = HOST.set(Self::open_host()?);
+        }
+        Ok(HOST.get().expect("set on the line above"))
     }
 
     /// The directory of this process, by number, which no link can redirect.
