@@ -5,6 +5,9 @@
 //! a denying rule that names a bit still open ends with 0, an allowing one takes its bits away, and
 //! when none is left the answer is 1.
 //!
+//! A rule for one device is one comparison, with a key of type, major and minor number: the verifier, which
+//! walks every path at each start of a container, then has one path per rule to walk and not three.
+//!
 //! Source: `struct bpf_cgroup_dev_ctx` in include/uapi/linux/bpf.h; instruction set: RFC 9669.
 
 use super::{Devices, EVERY_ACCESS, Kind, Rule, relevant};
@@ -18,6 +21,11 @@ const AND: u8 = 0x54; // (u32) dst &= immediate
 const SHIFT_RIGHT: u8 = 0x74; // (u32) dst >>= immediate
 const JUMP_NOT_EQUAL: u8 = 0x56; // (u32) if dst != immediate
 const JUMP_SET: u8 = 0x46; // (u32) if dst & immediate
+const LOAD_WIDE: u8 = 0x18; // dst = immediate | next immediate << 32; two instructions
+const SHIFT_LEFT_WIDE: u8 = 0x67; // dst <<= immediate
+const OR_WIDE: u8 = 0x4f; // dst |= src
+const MOVE_REGISTER_WIDE: u8 = 0xbf; // dst = src
+const JUMP_NOT_EQUAL_WIDE: u8 = 0x5d; // if dst != src
 const EXIT: u8 = 0x95;
 
 // Registers.
@@ -27,6 +35,12 @@ const TYPE: u8 = 2;
 const ACCESS: u8 = 3;
 const MAJOR: u8 = 4;
 const MINOR: u8 = 5;
+const DEVICE: u8 = 6;
+const NAMED: u8 = 7;
+
+/// Bits of a major and of a minor number in the kernel (`MINORBITS` in include/linux/kdev_t.h).
+const MAJOR_BITS: i32 = 12;
+const MINOR_BITS: i32 = 20;
 
 /// `BPF_DEVCG_DEV_BLOCK`
 const BLOCK: i32 = 1;
@@ -42,6 +56,11 @@ pub(crate) fn compile(rules: &[Rule]) -> Vec<Instruction> {
         instruction(SHIFT_RIGHT, ACCESS, 0, 0, 16),
         instruction(LOAD_WORD, MAJOR, CONTEXT, 4, 0),
         instruction(LOAD_WORD, MINOR, CONTEXT, 8, 0),
+        instruction(MOVE_REGISTER_WIDE, DEVICE, TYPE, 0, 0),
+        instruction(SHIFT_LEFT_WIDE, DEVICE, 0, 0, MAJOR_BITS),
+        instruction(OR_WIDE, DEVICE, MAJOR, 0, 0),
+        instruction(SHIFT_LEFT_WIDE, DEVICE, 0, 0, MINOR_BITS),
+        instruction(OR_WIDE, DEVICE, MINOR, 0, 0),
     ];
     let mut decided = false;
     for rule in relevant(rules).iter().rev() {
@@ -57,32 +76,68 @@ pub(crate) fn compile(rules: &[Rule]) -> Vec<Instruction> {
 
 /// The instructions of one rule: leave it when the device is another, else decide.
 fn block(rule: &Rule) -> Vec<Instruction> {
-    let mut tests = Vec::new();
-    match rule.devices.kind {
-        Kind::All => {}
-        Kind::Block => tests.push((TYPE, BLOCK)),
-        Kind::Character => tests.push((TYPE, CHARACTER)),
+    if !is_possible(rule.devices) {
+        return Vec::new();
     }
-    tests.extend(
-        rule.devices
-            .major
-            .map(|number| (MAJOR, number.cast_signed())),
-    );
-    tests.extend(
-        rule.devices
-            .minor
-            .map(|number| (MINOR, number.cast_signed())),
-    );
     let body = verdict(rule);
-    let mut left = tests.len() + body.len();
-    let mut block = Vec::with_capacity(left);
-    for (register, value) in tests {
-        left -= 1;
-        let past = i16::try_from(left).expect("a rule has at most nine instructions");
-        block.push(instruction(JUMP_NOT_EQUAL, register, 0, past, value));
-    }
+    let mut block = match key(rule.devices) {
+        Some(key) => vec![
+            instruction(LOAD_WIDE, NAMED, 0, 0, low(key)),
+            instruction(0, 0, 0, 0, low(key >> 32)),
+            instruction(JUMP_NOT_EQUAL_WIDE, DEVICE, NAMED, past(body.len()), 0),
+        ],
+        None => tests(rule.devices, body.len()),
+    };
     block.extend(body);
     block
+}
+
+/// Whether the kernel can have a device with these numbers.
+fn is_possible(devices: Devices) -> bool {
+    let fits = |number: Option<u32>, bits| number.is_none_or(|number| number >> bits == 0);
+    fits(devices.major, MAJOR_BITS) && fits(devices.minor, MINOR_BITS)
+}
+
+/// One device as one number, the way the program puts it together.
+fn key(devices: Devices) -> Option<u64> {
+    let kind = kind(devices)?.cast_unsigned();
+    let (major, minor) = (devices.major?, devices.minor?);
+    Some((u64::from(kind) << MAJOR_BITS | u64::from(major)) << MINOR_BITS | u64::from(minor))
+}
+
+/// The lower half of a number, as an immediate.
+fn low(number: u64) -> i32 {
+    let half = u32::try_from(number & u64::from(u32::MAX)).expect("masked on this line");
+    half.cast_signed()
+}
+
+fn kind(devices: Devices) -> Option<i32> {
+    match devices.kind {
+        Kind::All => None,
+        Kind::Block => Some(BLOCK),
+        Kind::Character => Some(CHARACTER),
+    }
+}
+
+/// Jumps past a body of this length unless everything that is named agrees.
+fn tests(devices: Devices, body: usize) -> Vec<Instruction> {
+    let major = devices.major.map(u32::cast_signed);
+    let minor = devices.minor.map(u32::cast_signed);
+    let named = [(TYPE, kind(devices)), (MAJOR, major), (MINOR, minor)];
+    let named: Vec<(u8, i32)> = named
+        .into_iter()
+        .filter_map(|(register, value)| Some((register, value?)))
+        .collect();
+    let count = named.len();
+    let jump = |(index, (register, value)): (usize, (u8, i32))| {
+        let left = count - index - 1 + body;
+        instruction(JUMP_NOT_EQUAL, register, 0, past(left), value)
+    };
+    named.into_iter().enumerate().map(jump).collect()
+}
+
+fn past(length: usize) -> i16 {
+    i16::try_from(length).expect("a rule has at most nine instructions")
 }
 
 fn verdict(rule: &Rule) -> Vec<Instruction> {
@@ -139,7 +194,7 @@ mod tests {
 
     /// Runs a program as the kernel would; fails on anything it could not do.
     fn run(program: &[Instruction], context: [u32; 3]) -> u32 {
-        let mut registers = [0u32; 11];
+        let mut registers = [0u64; 11];
         let mut at = 0usize;
         let mut steps = 0;
         while steps < 100_000 {
@@ -147,7 +202,7 @@ mod tests {
             let instruction = program[at];
             let destination = usize::from(instruction.registers & 15);
             let source = usize::from(instruction.registers >> 4);
-            let value = instruction.immediate.cast_unsigned();
+            let value = u64::from(instruction.immediate.cast_unsigned());
             at += 1;
             let mut jump = |when: bool| {
                 if when {
@@ -158,16 +213,26 @@ mod tests {
                 LOAD_WORD => {
                     assert_eq!(source, usize::from(CONTEXT));
                     registers[destination] =
-                        context[usize::try_from(instruction.offset).unwrap() / 4];
+                        context[usize::try_from(instruction.offset).unwrap() / 4].into();
                 }
-                MOVE_REGISTER => registers[destination] = registers[source],
+                MOVE_REGISTER | MOVE_REGISTER_WIDE => {
+                    registers[destination] = registers[source];
+                }
+                LOAD_WIDE => {
+                    let high = u64::from(program[at].immediate.cast_unsigned());
+                    registers[destination] = high << 32 | value;
+                    at += 1;
+                }
+                SHIFT_LEFT_WIDE => registers[destination] <<= value,
+                OR_WIDE => registers[destination] |= registers[source],
+                JUMP_NOT_EQUAL_WIDE => jump(registers[destination] != registers[source]),
                 MOVE => registers[destination] = value,
                 AND => registers[destination] &= value,
                 SHIFT_RIGHT => registers[destination] >>= value,
                 JUMP_ALWAYS => jump(true),
                 JUMP_NOT_EQUAL => jump(registers[destination] != value),
                 JUMP_SET => jump(registers[destination] & value != 0),
-                EXIT => return registers[usize::from(RESULT)],
+                EXIT => return u32::try_from(registers[usize::from(RESULT)]).unwrap(),
                 code => panic!("unknown operation {code:#x}"),
             }
         }
@@ -196,7 +261,13 @@ mod tests {
             match program[at].code {
                 EXIT => {}
                 JUMP_ALWAYS => pending.push(target),
-                JUMP_NOT_EQUAL | JUMP_SET => pending.extend([at + 1, target]),
+                JUMP_NOT_EQUAL | JUMP_NOT_EQUAL_WIDE | JUMP_SET => {
+                    pending.extend([at + 1, target]);
+                }
+                LOAD_WIDE => {
+                    reached[at + 1] = true;
+                    pending.push(at + 2);
+                }
                 _ => pending.push(at + 1),
             }
         }
@@ -234,7 +305,7 @@ mod tests {
     }
 
     fn any_rules() -> impl Strategy<Value = Vec<Rule>> {
-        let number = || prop_oneof![1 => Just(None), 3 => prop_oneof![(0u32..3), Just(u32::MAX)].prop_map(Some)];
+        let number = || prop_oneof![1 => Just(None), 3 => prop_oneof![(0u32..3), Just(0xfff), Just(0xf_ffff), Just(u32::MAX)].prop_map(Some)];
         let kind = prop_oneof![Just(Kind::Block), Just(Kind::Character)];
         let some = (kind, number(), number()).prop_map(|(kind, major, minor)| Devices {
             kind,
@@ -261,8 +332,8 @@ mod tests {
             let program = compile(&rules);
             prop_assert_eq!(dead_code(&program), None);
             for kind in [Kind::Block, Kind::Character] {
-                for major in [0, 1, 2, 3, u32::MAX] {
-                    for minor in [0, 1, 2, 3, u32::MAX] {
+                for major in [0, 1, 2, 3, 0xfff] {
+                    for minor in [0, 1, 2, 3, 0xf_ffff] {
                         let device = Devices { kind, major: Some(major), minor: Some(minor) };
                         let expected = model::grants(&rules, device, access);
                         prop_assert_eq!(allowed(&program, device, access), expected, "{:?} {}", device, access);
