@@ -43,7 +43,7 @@ use dhow_sys::procfs::Procfs;
 use dhow_sys::{fd, keyring, mount, namespace, netdevice, process};
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What shall be born, and how.
 #[derive(Debug)]
@@ -78,16 +78,29 @@ pub struct Born {
     /// The way to it, for `run`.
     pub channel: Channel,
     /// Its cgroup.
-    pub cgroup: Option<dhow_cgroup::Group>,
-    /// The root filesystem's host path.
-    pub rootfs: PathBuf,
+    pub cgroup: dhow_cgroup::Group,
 }
 
-/// The parent: makes everything up to the gate, or nothing.
+/// What is known of a container from the clone on.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    /// Its first process.
+    pub pid: u32,
+    /// Its cgroup.
+    pub cgroup: &'a dhow_cgroup::Group,
+    /// The root filesystem's host path.
+    pub rootfs: &'a Path,
+}
+
+/// The parent: makes everything up to the gate, or nothing. `meanwhile` is done while the child works.
 ///
 /// # Errors
 /// The step that failed, here or in the child; whatever was made is gone again.
-pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
+pub fn create(
+    order: &Order<'_>,
+    gate: Gate,
+    meanwhile: impl FnOnce(&Begun<'_>) -> Result<()>,
+) -> Result<Born> {
     // Everything of the host is opened first: a mistake in the bundle then shows before there is a
     // process, and the child never resolves a host path after it has seen the image.
     // What is written through it must not be taken by something that is mounted over the host's.
@@ -135,14 +148,13 @@ pub fn create(order: &Order<'_>, gate: Gate) -> Result<Born> {
     let mut birth = Undo::default();
     birth.with(|| child.end());
     let sources = copied.as_ref().map(|(_, sources)| sources);
-    inherited.attend(child.pid, sources, &parent_end)?;
+    inherited.attend(child.pid, sources, &parent_end, meanwhile)?;
     birth.forget();
     undo.forget();
     Ok(Born {
         child,
         channel: parent_end,
-        cgroup: Some(cgroup),
-        rootfs: host_root.path,
+        cgroup,
     })
 }
 
@@ -277,11 +289,22 @@ struct Inherited<'a> {
 
 impl Inherited<'_> {
     /// The parent's part of the handshake: what only it may do for the child, up to the gate.
-    fn attend(&self, pid: u32, sources: Option<&Sources>, channel: &Channel) -> Result<()> {
+    fn attend(
+        &self,
+        pid: u32,
+        sources: Option<&Sources>,
+        channel: &Channel,
+        meanwhile: impl FnOnce(&Begun<'_>) -> Result<()>,
+    ) -> Result<()> {
         if self.parent.before {
             self.admit(pid, sources)?;
             channel.go().at("let the container's process go on")?;
         }
+        meanwhile(&Begun {
+            pid,
+            cgroup: self.cgroup,
+            rootfs: &self.host_root.path,
+        })?;
         if self.parent.between {
             channel.expect(
                 |said| matches!(said, Said::Prepared),

@@ -18,8 +18,12 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+/// What was made; the last file to appear.
+const RECORD: &str = "state.json";
+/// The same, while it is being made.
+const DRAFT: &str = ".state.json";
 /// The files of a state directory, in the order of their removal.
-const FILES: [&str; 5] = ["state.json", "config.json", "gate", "seccomp", "intent"];
+const FILES: [&str; 5] = [RECORD, "config.json", "gate", "seccomp", "intent"];
 
 /// An opened container; locked, unless it was opened only to look.
 #[derive(Debug)]
@@ -146,28 +150,31 @@ impl Container {
         }
     }
 
-    /// Writes a file of the state directory: first under another name, then renamed, so that it is
+    /// Writes `state.json` under another name; [`Container::publish`] gives it its own, so that it is
     /// either whole or absent.
     ///
     /// # Errors
     /// The call that failed, also when the disk is full.
-    pub fn write(&self, name: &str, data: &[u8]) -> Result<()> {
+    pub fn draft(&self, data: &[u8]) -> Result<()> {
         let step = "write the container's state";
-        let temporary = format!(".{name}");
         let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY;
-        let file = path::open_beneath(
-            self.directory(),
-            Path::new(&temporary),
-            flags,
-            Mode::from_raw_mode(0o600),
-        )
-        .at(step)?;
-        let (from, to) = (self.path.join(&temporary), self.path.join(name));
+        let mode = Mode::from_raw_mode(0o600);
+        let file = path::open_beneath(self.directory(), Path::new(DRAFT), flags, mode).at(step)?;
         let write = std::io::Write::write_all(&mut std::fs::File::from(file), data);
-        write.map_err(|error| io("write", &from, &error)).at(step)?;
-        std::fs::rename(&from, &to)
-            .map_err(|error| io("rename", &from, &error))
+        write
+            .map_err(|error| io("write", &self.path.join(DRAFT), &error))
             .at(step)
+    }
+
+    /// From here on the container is finished, for everybody.
+    ///
+    /// # Errors
+    /// `rename`.
+    pub fn publish(&self) -> Result<()> {
+        let from = self.path.join(DRAFT);
+        std::fs::rename(&from, self.path.join(RECORD))
+            .map_err(|error| io("rename", &from, &error))
+            .at("write the container's state")
     }
 
     /// Writes a file that counts only together with `state.json`, which is written last.
@@ -199,13 +206,13 @@ impl Container {
     /// # Errors
     /// [`Error::Document`] when the file is damaged.
     pub fn record(&self) -> Result<Option<Record>> {
-        let Some(text) = self.read("state.json")? else {
+        let Some(text) = self.read(RECORD)? else {
             return Ok(None);
         };
         serde_json::from_slice(&text)
             .map(Some)
             .map_err(|error| Error::Document {
-                path: self.path.join("state.json"),
+                path: self.path.join(RECORD),
                 reason: format!(
                     "is damaged ({error}); `delete --force {}` cleans up",
                     self.id

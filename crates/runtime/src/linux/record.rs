@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 /// The version of this file that we write; older ones are read.
 pub const VERSION: u32 = 1;
 
-/// A finished container.
+/// A finished container; `G` is its group, borrowed where the record is only written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub struct Record<G = dhow_cgroup::Group> {
     /// Version of this document.
     pub version: u32,
     /// The container's id.
@@ -35,8 +35,8 @@ pub struct Record {
     /// The boot in which that was.
     pub boot_id: String,
     /// Its cgroup, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cgroup: Option<dhow_cgroup::Group>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<G>,
     /// The kinds of namespaces that are not ours.
     pub namespaces: Vec<String>,
     /// The bundle's annotations.

@@ -3,7 +3,7 @@
 use crate::bundle::Bundle;
 use crate::cli::{Arguments, Flag, Global, Usage, switch, usage_error, value};
 use crate::error::{At, Error, Result};
-use crate::linux::birth::{self, Born, Order};
+use crate::linux::birth::{self, Begun, Born, Order};
 use crate::linux::console;
 use crate::linux::container::{Container, check_id, io};
 use crate::linux::gate::Gate;
@@ -176,19 +176,21 @@ impl Request {
             console,
             preserve: self.preserve,
         };
-        let mut born = birth::create(&order, gate)?;
-        let written = self.record(container, &mut born);
+        let born = birth::create(&order, gate, |begun| self.draft(container, begun))?;
+        let written = container
+            .publish()
+            .and_then(|()| write_pid_file(self.pid_file.as_deref(), born.child.pid));
         if written.is_err() {
             born.child.end();
-            born.cgroup.as_ref().map(dhow_cgroup::Group::remove);
+            let _ = born.cgroup.remove();
         }
         written.map(|()| born)
     }
 
-    fn record(&self, container: &Container, born: &mut Born) -> Result<()> {
+    /// Writes down what is made, while the child makes the rest of it.
+    fn draft(&self, container: &Container, begun: &Begun<'_>) -> Result<()> {
         let procfs = Procfs::host().at("open procfs")?;
-        let status =
-            ProcessStatus::of(procfs, born.child.pid).at("read the process's start time")?;
+        let status = ProcessStatus::of(procfs, begun.pid).at("read the process's start time")?;
         let namespaces = &self.plan.namespaces;
         let kinds = namespaces
             .new
@@ -199,28 +201,19 @@ impl Request {
             id: self.id.clone(),
             oci_version: self.plan.oci_version.clone(),
             bundle: self.bundle.path.display().to_string(),
-            rootfs: born.rootfs.display().to_string(),
+            rootfs: begun.rootfs.display().to_string(),
             created: clock::now(),
             owner: owner(),
-            pid: born.child.pid,
+            pid: begun.pid,
             start_time: status.start_time,
             boot_id: boot_id(procfs),
-            cgroup: born.cgroup.take(),
+            cgroup: Some(begun.cgroup),
             namespaces: kinds.map(|kind| kind.word().to_owned()).collect(),
             annotations: self.plan.annotations.clone(),
             poststart: self.plan.hooks.poststart.clone(),
             poststop: self.plan.hooks.poststop.clone(),
         };
-        let text = serde_json::to_vec(&record).unwrap_or_default();
-        let written = container
-            .write("state.json", &text)
-            .and_then(|()| self.write_pid(born.child.pid));
-        born.cgroup = record.cgroup;
-        written
-    }
-
-    fn write_pid(&self, pid: u32) -> Result<()> {
-        write_pid_file(self.pid_file.as_deref(), pid)
+        container.draft(&serde_json::to_vec(&record).unwrap_or_default())
     }
 }
 

@@ -85,7 +85,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     container.unlock()?;
     let exit = foreground::wait(&born.child, relay)?;
     if !arguments.is_on("keep") {
-        finish(global, &request, &container, born.cgroup.as_ref());
+        finish(global, &request, &container, &born.cgroup);
     }
     // At once: the kernel closes what is open faster than we could one by one.
     process::exit(exit.code())
@@ -136,15 +136,10 @@ pub fn await_execve(
 }
 
 /// Deletes the container after its end; somebody else may have done so already.
-fn finish(
-    global: &Global,
-    request: &Request,
-    container: &Container,
-    cgroup: Option<&dhow_cgroup::Group>,
-) {
+fn finish(global: &Global, request: &Request, container: &Container, cgroup: &dhow_cgroup::Group) {
     let removed = container
         .lock()
-        .and_then(|()| removal::dismantle(container, cgroup));
+        .and_then(|()| removal::dismantle(container, Some(cgroup)));
     match removed {
         Ok(()) => {}
         Err(Error::NoContainer(_)) => return,
