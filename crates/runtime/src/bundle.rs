@@ -3,6 +3,7 @@
 mod place;
 
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::spec::Spec;
 use serde::de::DeserializeOwned;
 use std::io::Read;
@@ -33,7 +34,7 @@ impl Bundle {
             path: path.to_owned(),
             reason: format!("cannot open the bundle: {}", plain(error)),
         };
-        let path = std::fs::canonicalize(directory).map_err(|error| refuse(directory, &error))?;
+        let path = platform::real_path(directory).map_err(|error| refuse(directory, &error))?;
         let config = config.map_or_else(|| path.join("config.json"), Path::to_owned);
         let document = read(&config).map_err(|error| refuse(&config, &error))?;
         let spec = parse(&document).map_err(|reason| Error::Document {

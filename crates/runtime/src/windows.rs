@@ -3,8 +3,9 @@
 use crate::cli::Usage;
 use crate::error::{Error, Result};
 use crate::plan::Host;
+use crate::spec::Spec;
 use crate::verbs::Verb;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Verbs that this system has beyond the pure ones: none in this version.
 #[must_use]
@@ -22,7 +23,7 @@ pub fn default_root() -> PathBuf {
 
 /// What `plan` assumes of the Linux host that a bundle is for.
 #[must_use]
-pub fn host() -> Host {
+pub fn host(_: &Spec) -> Host {
     Host {
         privileged: true,
         apparmor: false,
@@ -42,6 +43,14 @@ pub fn prepare(usage: &Usage) -> Result<()> {
             "{verb}: this version cannot run containers on Windows"
         ))),
     }
+}
+
+/// The absolute path of a directory, without links and dots.
+///
+/// # Errors
+/// NotFound, or that the directory cannot be opened.
+pub fn real_path(directory: &Path) -> std::io::Result<PathBuf> {
+    std::fs::canonicalize(directory)
 }
 
 /// The ids that a template for an ordinary Linux user gets when it is written elsewhere.

@@ -4,10 +4,12 @@ use super::lsm;
 use crate::cli::Usage;
 use crate::error::{At, Result};
 use crate::plan::Host;
+use crate::spec::Spec;
 use crate::verbs::{self, Verb};
 use dhow_sys::procfs::Procfs;
-use dhow_sys::{exe, fd, id, namespace, process};
-use std::path::PathBuf;
+use dhow_sys::{exe, fd, id, namespace, path, process};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// The verbs that need the kernel.
@@ -40,15 +42,33 @@ pub fn default_root() -> PathBuf {
     }
 }
 
-/// What a plan has to know of this host.
+/// What the plan of a document has to know of this host; what the document does not mention is not
+/// looked up.
 #[must_use]
-pub fn host() -> Host {
+pub fn host(spec: &Spec) -> Host {
+    let process = spec.process.as_ref();
+    let mount_label = spec
+        .linux
+        .as_ref()
+        .and_then(|linux| linux.mount_label.as_ref());
+    let profile = process.and_then(|process| process.apparmor_profile.as_ref());
+    let label = process.and_then(|process| process.selinux_label.as_ref());
     Host {
         privileged: id::effective_user() == 0,
-        apparmor: lsm::apparmor_enabled(),
-        selinux: lsm::selinux_enabled(),
+        apparmor: profile.is_some() && lsm::apparmor_enabled(),
+        selinux: (label.is_some() || mount_label.is_some()) && lsm::selinux_enabled(),
         architecture: std::env::consts::ARCH,
     }
+}
+
+/// The absolute path of a directory, without links and dots; the kernel knows it.
+///
+/// # Errors
+/// NotFound, or that the directory cannot be opened.
+pub fn real_path(directory: &Path) -> std::io::Result<PathBuf> {
+    let real =
+        path::open_directory(directory).and_then(|opened| path::of_directory(opened.as_fd()));
+    real.map_err(|error| std::io::Error::from_raw_os_error(error.code()))
 }
 
 /// Verbs after which a process of ours becomes one of a container.

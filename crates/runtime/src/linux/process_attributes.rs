@@ -203,6 +203,9 @@ pub fn affinity(wanted: &Process) -> Result<()> {
 /// The call.
 pub fn working_directory(root: &Rootfs, cwd: &str) -> Result<()> {
     let step = "enter the working directory";
+    if cwd == "/" {
+        return process::change_directory(root.as_fd()).at(step);
+    }
     let path = Path::new(cwd);
     let opened = match root.open(cwd, OFlags::PATH | OFlags::DIRECTORY) {
         Err(error) if error.code() == 2 => {

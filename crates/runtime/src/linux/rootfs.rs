@@ -30,22 +30,19 @@ impl HostRoot {
                 format!("{}: {reason}", path.display()),
             ))
         };
-        let kind = std::fs::symlink_metadata(&path).map_err(|error| {
-            let text = error.to_string();
-            refuse(
-                text.split(" (os error")
-                    .next()
-                    .unwrap_or("cannot be opened"),
-            )
-        })?;
-        if kind.is_symlink() {
-            return Err(refuse("is a symbolic link; name the directory itself"));
+        match path::open_directory_no_link(&path) {
+            Ok(directory) => Ok(Self { path, directory }),
+            // ENOTDIR, also for a link; ENOENT.
+            Err(error) if matches!(error.code(), 2 | 20) => {
+                let link = std::fs::symlink_metadata(&path).is_ok_and(|kind| kind.is_symlink());
+                Err(refuse(match error.code() {
+                    2 => "No such file or directory",
+                    _ if link => "is a symbolic link; name the directory itself",
+                    _ => "is not a directory",
+                }))
+            }
+            Err(error) => Err(error).at("open the root filesystem"),
         }
-        if !kind.is_dir() {
-            return Err(refuse("is not a directory"));
-        }
-        let directory = path::open_directory(&path).at("open the root filesystem")?;
-        Ok(Self { path, directory })
     }
 }
 

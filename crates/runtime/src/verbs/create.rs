@@ -96,7 +96,7 @@ impl Request {
             Path::new(directory),
             arguments.value("config").map(Path::new),
         )?;
-        let mut host = platform::host();
+        let mut host = platform::host(&bundle.spec);
         if global.rootless == Some(true) {
             host.privileged = false;
         }

@@ -159,7 +159,7 @@ fn plan(global: &Global, container: &Container, arguments: &Arguments) -> Result
     if let Some(linux) = &mut spec.linux {
         linux.seccomp = None;
     }
-    let mut host = platform::host();
+    let mut host = platform::host(&spec);
     host.privileged = true;
     let mut plan = Plan::new(&spec, &host)?;
     if let Some(bytes) = container.read("seccomp")? {

@@ -53,7 +53,7 @@ pub fn run(_: &Global, arguments: Vec<OsString>) -> Result<u8> {
     }
     let directory = Path::new(arguments.value("bundle").unwrap_or("."));
     let bundle = Bundle::open(directory, arguments.value("config").map(Path::new))?;
-    let plan = Plan::new(&bundle.spec, &platform::host())?;
+    let plan = Plan::new(&bundle.spec, &platform::host(&bundle.spec))?;
     let document = Document {
         steps: narrative::tell(&plan),
         plan: &plan,

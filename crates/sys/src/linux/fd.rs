@@ -86,7 +86,7 @@ pub fn become_standard(fd: BorrowedFd<'_>, number: u8) -> Result<()> {
 /// # Errors
 /// `read`; EFBIG when there is more than `limit`.
 pub fn read_all(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
-    let mut data = vec![0; 4096.min(limit + 1)];
+    let mut data = vec![0; 1024.min(limit + 1)];
     let mut length = 0;
     loop {
         if length == data.len() {
@@ -114,6 +114,30 @@ pub fn read_all(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
         ));
     }
     data.truncate(length);
+    Ok(data)
+}
+
+/// Reads a file of a disk or of the kernel to its end, at most `limit` bytes. Such a file gives less than
+/// it is asked for only at its end, so that a small one takes one call.
+///
+/// # Errors
+/// As [`read_all`].
+pub fn read_file(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
+    const SMALL: usize = 4096;
+    let mut small = [0; SMALL];
+    let read = rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut small));
+    let count = check("read", read, || fd.as_raw_fd().to_string())?;
+    let mut data = small[..count].to_vec();
+    if count == SMALL {
+        data.extend(read_all(fd, limit.saturating_sub(count))?);
+    }
+    if data.len() > limit {
+        return Err(Error::new(
+            "read",
+            format!("{}, > {limit} bytes", fd.as_raw_fd()),
+            libc::EFBIG,
+        ));
+    }
     Ok(data)
 }
 

@@ -8,7 +8,7 @@ use super::raw::check;
 use crate::{Error, Result};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 /// How often a resolution is repeated when a rename elsewhere disturbed it (EAGAIN).
@@ -213,6 +213,42 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd> {
     })
 }
 
+/// As [`open_directory`], but the last component must not be a link.
+///
+/// # Errors
+/// `open`: ENOENT, ENOTDIR (also for a link), EACCES.
+pub fn open_directory_no_link(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    check("open", rustix::fs::open(path, flags, Mode::empty()), || {
+        format!("{}, O_PATH|O_DIRECTORY|O_NOFOLLOW", path.display())
+    })
+}
+
+/// Opens a file of the host by its path, for reading.
+///
+/// # Errors
+/// `open`: ENOENT, EACCES.
+pub fn open_host_file(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    check("open", rustix::fs::open(path, flags, Mode::empty()), || {
+        format!("{}, O_RDONLY", path.display())
+    })
+}
+
+/// The absolute path of an open directory of the host, without links and dots (`/proc/self/fd`).
+///
+/// # Errors
+/// `readlink`: ENOENT when there is no `/proc`.
+pub fn of_directory(directory: BorrowedFd<'_>) -> Result<PathBuf> {
+    let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let link = check("readlink", rustix::fs::readlink(&*name, Vec::new()), || {
+        name.clone()
+    })?;
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(
+        link.into_bytes(),
+    )))
+}
+
 /// Opens a directory of the host by its path, to be read and locked.
 ///
 /// # Errors
@@ -240,11 +276,8 @@ pub fn open_host(path: &Path) -> Result<OwnedFd> {
 /// # Errors
 /// `open`, `read`; EFBIG when there is more than `limit`.
 pub fn read_host(path: &Path, limit: usize) -> Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let opened = check("open", rustix::fs::open(path, flags, Mode::empty()), || {
-        format!("{}, O_RDONLY", path.display())
-    })?;
-    super::fd::read_all(opened.as_fd(), limit)
+    let opened = open_host_file(path)?;
+    super::fd::read_file(opened.as_fd(), limit)
 }
 
 /// Opens a directory inside `root`, creating what is missing on the way with `mode`, and returns it
@@ -333,7 +366,7 @@ pub fn create_file_in_root(root: BorrowedFd<'_>, path: &Path, mode: Mode) -> Res
 /// As [`open_beneath`] and `read`.
 pub fn read_beneath(directory: BorrowedFd<'_>, path: &str, limit: usize) -> Result<Vec<u8>> {
     let file = open_beneath(directory, Path::new(path), OFlags::RDONLY, Mode::empty())?;
-    super::fd::read_all(file.as_fd(), limit)
+    super::fd::read_file(file.as_fd(), limit)
 }
 
 /// Writes to a control file beneath `directory` in one `write`.
