@@ -66,12 +66,16 @@ impl Host {
         v1.chain(self.unified_controllers()).map(String::as_str)
     }
 
-    /// The mount points of the hierarchies, the version 1 controllers of each, and whether it is the
-    /// unified one (whose controllers are not fixed, and not named here).
+    /// The mount points of the hierarchies, the controllers of each, and whether it is the unified one.
     pub fn mounts(&self) -> impl Iterator<Item = (&Path, &[String], bool)> {
         self.found.iter().map(|found| {
             let unified = found.version == Version::V2;
-            (found.mount.as_path(), found.controllers.as_slice(), unified)
+            let controllers = if unified {
+                self.unified_controllers()
+            } else {
+                &found.controllers
+            };
+            (found.mount.as_path(), controllers, unified)
         })
     }
 
