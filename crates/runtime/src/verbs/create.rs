@@ -156,10 +156,6 @@ impl Request {
         console: Option<OwnedFd>,
         waiting: Waiting,
     ) -> Result<Born> {
-        container.put("config.json", &self.bundle.document)?;
-        if let Some(filter) = &self.plan.seccomp {
-            container.put("seccomp", &filter.to_bytes())?;
-        }
         let gate = match waiting {
             Waiting::ForStart => Gate::make(container.directory())?,
             Waiting::ForUs => Gate::Parent,
@@ -187,8 +183,12 @@ impl Request {
         written.map(|()| born)
     }
 
-    /// Writes down what is made, while the child makes the rest of it.
+    /// Writes down what is made, and what `exec` will want to know, while the child makes the rest.
     fn draft(&self, container: &Container, begun: &Begun<'_>) -> Result<()> {
+        container.put("config.json", &self.bundle.document)?;
+        if let Some(filter) = &self.plan.seccomp {
+            container.put("seccomp", &filter.to_bytes())?;
+        }
         let procfs = Procfs::host().at("open procfs")?;
         let status = ProcessStatus::of(procfs, begun.pid).at("read the process's start time")?;
         let namespaces = &self.plan.namespaces;
