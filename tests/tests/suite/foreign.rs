@@ -2,3 +2,4 @@
 
 mod containerd;
 mod podman;
+mod podman_ordinary_user;

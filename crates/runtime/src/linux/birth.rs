@@ -223,8 +223,8 @@ fn state_document(order: &Order<'_>, status: Status, pid: u32) -> State {
     order.plan.state(id, bundle, status, pid)
 }
 
-/// Clones the container's process: `None` in the child. One clone; two only to enter somebody
-/// else's user namespace first, because the new namespaces shall belong to that one.
+/// Clones the container's process: `None` in the child. One clone; two only to enter somebody else's user
+/// namespace first, because the new namespaces shall belong to that one, or their pid namespace.
 fn clone(
     inherited: &Inherited<'_>,
     cgroup: Option<&OwnedFd>,
@@ -247,25 +247,14 @@ fn clone(
         };
         return two_clones::clone_inside(enter, flags, into, parent, child);
     }
-    let joined = inherited.opened.of(Kind::Pid);
-    let own = joined
-        .map(|_| namespace::open(Path::new("/proc/self/ns/pid")))
-        .transpose()
-        .at(step)?;
-    if let Some(pid) = joined {
-        // Counts for children only, and is taken back for the hooks, which are children too.
-        namespace::join(pid.as_fd(), namespace::PID).at("join the pid namespace")?;
+    if let Some(pid) = inherited.opened.of(Kind::Pid) {
+        // It counts for children, and ours are the hooks too. Not everybody who joins one may return.
+        let enter = || namespace::join(pid.as_fd(), namespace::PID).at("join the pid namespace");
+        return two_clones::clone_inside(enter, flags, into, parent, child);
     }
-    let cloned = process::clone(flags, into).at(step)?;
-    match (cloned, own) {
-        (Cloned::Child, _) => Ok(None),
-        (Cloned::Parent(child), own) => {
-            if let Some(own) = own {
-                namespace::join(own.as_fd(), namespace::PID)
-                    .at("return to our own pid namespace")?;
-            }
-            Ok(Some(child))
-        }
+    match process::clone(flags, into).at(step)? {
+        Cloned::Child => Ok(None),
+        Cloned::Parent(child) => Ok(Some(child)),
     }
 }
 

@@ -30,7 +30,6 @@ use dhow_sys::procfs::Procfs;
 use dhow_sys::{fd, keyring, namespace, process};
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 
 /// What shall run, and where.
 #[derive(Debug)]
@@ -117,20 +116,14 @@ impl Joining<'_> {
                 child,
             );
         }
-        let pid_namespace = record.separates(Kind::Pid);
-        let own = namespace::open(Path::new("/proc/self/ns/pid")).at(step)?;
-        if pid_namespace {
+        if record.separates(Kind::Pid) {
+            // Counts for children only, and this one is the last. The way back is not open to everybody:
+            // who is root of a user namespace only may not enter the host's.
             namespace::join(self.init, namespace::PID).at("join the pid namespace")?;
         }
         match two_clones::into(0, cgroup).at(step)? {
             Cloned::Child => Ok(None),
-            Cloned::Parent(child) => {
-                if pid_namespace {
-                    namespace::join(own.as_fd(), namespace::PID)
-                        .at("return to our own pid namespace")?;
-                }
-                Ok(Some(child))
-            }
+            Cloned::Parent(child) => Ok(Some(child)),
         }
     }
 

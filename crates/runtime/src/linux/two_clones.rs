@@ -1,4 +1,4 @@
-//! A process inside somebody else's user namespace takes two clones.
+//! A process inside somebody else's user or pid namespace takes two clones.
 //!
 //! Only who is in that user namespace may enter or make the others that belong to it, and a pid
 //! namespace counts for children only. So a first process enters, clones the second as its own
