@@ -29,7 +29,7 @@ Tasks of the dhow repository
 
   cargo dhow ARG…                    build dhow in release mode and run it
   cargo xtask build [--profile P]    build every program and print where they are
-  cargo xtask test [--vm] [--quick] [FILTER]
+  cargo xtask test [--vm] [--quick | --long] [FILTER]
                                      all checks and tests; the last line has the numbers
   cargo xtask style                  the rules about files, functions, names and calls
   cargo xtask layers                 the crate table of ARCHITECTURE.md against Cargo

@@ -32,10 +32,11 @@ use results::{Outcome, Results};
 struct Options {
     vm: bool,
     quick: bool,
+    long: bool,
     filter: Option<String>,
 }
 
-/// `cargo xtask test [--vm] [--quick] [FILTER]`.
+/// `cargo xtask test [--vm] [--quick | --long] [FILTER]`.
 ///
 /// # Errors
 /// When the command line is wrong or Cargo cannot be run at all. A failing check is counted.
@@ -65,6 +66,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options, Error> {
         match argument {
             lexopt::Arg::Long("vm") => options.vm = true,
             lexopt::Arg::Long("quick") => options.quick = true,
+            lexopt::Arg::Long("long") => options.long = true,
             lexopt::Arg::Value(value) if options.filter.is_none() => {
                 options.filter = Some(value.to_string_lossy().into_owned());
             }
@@ -135,7 +137,7 @@ fn tests(metadata: &Metadata, options: &Options, results: &mut Results) -> Resul
         }
         Err(other) => return Err(other),
     };
-    let plan = suite::Suite::new(metadata, &programs, options.filter.as_deref())?;
+    let plan = suite::Suite::new(metadata, &programs, options.filter.as_deref(), options.long)?;
     plan.units(results)?;
     if !options.quick {
         plan.integration(results)?;

@@ -18,7 +18,11 @@ pub(super) const PACKAGE: &str = "dhow-tests";
 pub(super) const PROGRAMS: &str = "DHOW_BIN_DIR";
 /// Names the file to which a test that cannot run appends `NAME: REASON`.
 const SKIPS: &str = "DHOW_SKIPS";
+/// Makes repeated tests repeat more often.
+const LONG: &str = "DHOW_LONG";
 const LIMIT: Duration = Duration::from_secs(30 * 60);
+/// The same for the long profile, whose tests have limits of their own (`.config/nextest.toml`).
+const LONG_LIMIT: Duration = Duration::from_secs(6 * 3600);
 
 /// How tests are run here.
 pub(super) struct Suite<'a> {
@@ -28,6 +32,8 @@ pub(super) struct Suite<'a> {
     pub(super) logs: PathBuf,
     /// Only tests whose name contains this.
     pub(super) filter: Option<&'a str>,
+    /// The long profile.
+    long: bool,
 }
 
 impl<'a> Suite<'a> {
@@ -39,6 +45,7 @@ impl<'a> Suite<'a> {
         metadata: &Metadata,
         programs: &BTreeMap<String, PathBuf>,
         filter: Option<&'a str>,
+        long: bool,
     ) -> Result<Suite<'a>, Error> {
         let folder = programs
             .values()
@@ -57,6 +64,7 @@ impl<'a> Suite<'a> {
             programs: folder.to_path_buf(),
             logs,
             filter,
+            long,
         })
     }
 
@@ -101,6 +109,7 @@ impl<'a> Suite<'a> {
         if installed("cargo-nextest") {
             cargo
                 .args(["nextest", "run"])
+                .args(["--profile", if self.long { "long" } else { "default" }])
                 .args(nextest::ARGUMENTS)
                 .args(packages)
                 .args(self.filter);
@@ -132,7 +141,13 @@ impl<'a> Suite<'a> {
         let skips = self.logs.join("skips.txt");
         write(&skips, "")?;
         command.env(PROGRAMS, &self.programs).env(SKIPS, &skips);
-        let finished = child::run(command, LIMIT)?;
+        let limit = if self.long {
+            command.env(LONG, "1");
+            LONG_LIMIT
+        } else {
+            LIMIT
+        };
+        let finished = child::run(command, limit)?;
         write(
             &self.logs.join(format!("{}.log", name.replace(' ', "-"))),
             &finished.output,
