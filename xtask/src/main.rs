@@ -33,7 +33,7 @@ Tasks of the dhow repository
                                      all checks and tests; the last line has the numbers
   cargo xtask style                  the rules about files, functions, names and calls
   cargo xtask layers                 the crate table of ARCHITECTURE.md against Cargo
-  cargo xtask bench runtime [--rounds N] [--format table|json]
+  cargo xtask bench runtime [--rounds N] [--format table|json] [--only-v2]
                                      dhow-runtime beside runc, crun and a bare floor
   cargo xtask bench engine [--rounds N] [--format table|json]
                                      dhow run beside podman run

@@ -19,8 +19,8 @@ use crate::repository;
 const BATCHES: usize = 3;
 const IN_TURN: u32 = 100;
 const AT_ONCE: u32 = 50;
-/// State directories lie on a tmpfs, as the runtimes' own do.
-const STATE: &str = "/run/dhow-bench";
+/// State directories lie on a tmpfs, as the runtimes' own do where `/run` is one.
+const STATE: &str = "/dev/shm/dhow-bench";
 
 /// A runtime under measurement.
 struct Contender {
@@ -70,6 +70,9 @@ pub(super) fn measure(options: &Options) -> Result<Table, Error> {
         contenders.push(Contender::new(rival.name, rival.program, rival.hidden)?);
     }
     table.note(machine(options.rounds)?);
+    if options.only_v2 {
+        table.note("control groups mounted as on a host with version 2 alone".into());
+    }
     for contender in &contenders {
         contender.start_living(&bench)?;
     }
