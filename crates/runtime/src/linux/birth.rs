@@ -5,7 +5,7 @@
 //!    1  sources, cgroup, channel
 //!    2  clone, into the cgroup ─────────────▶    3  enter the v1 cgroups; wait, if there is a 4
 //!   (4) id maps, systemd      ── Go ────────▶    5  namespaces
-//!                                                6  root, mounts, devices
+//!       draft of state.json                      6  root, mounts, devices
 //!   (7) prestart,             ◀─ Prepared ───    .
 //!       createRuntime hooks   ── Go ────────▶    8  createContainer hooks
 //!                                                9  pivot, console, masks
