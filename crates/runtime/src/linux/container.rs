@@ -71,7 +71,10 @@ impl Container {
         match made {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::Taken(id.into())),
             Err(error) => Err(io("mkdir", &directory, &error)).at("reserve the id"),
-            Ok(()) => Self::open_directory(directory, id),
+            Ok(()) => Self::open_directory(directory.clone(), id).inspect_err(|_| {
+                // Ours since the line above, and empty.
+                let _ = std::fs::remove_dir(&directory);
+            }),
         }
     }
 

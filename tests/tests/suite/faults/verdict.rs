@@ -1,0 +1,78 @@
+//! What a verb came to after a fault.
+
+use dhow_tests::Output;
+use serde_json::Value;
+
+/// The three ends.
+pub(super) enum Verdict {
+    /// An error that names the cause.
+    Refused,
+    /// Success, and everything is as it should be.
+    Tolerated,
+    /// Anything else.
+    Wrong(String),
+}
+
+/// Judges an output. `whole` looks at what a success has made.
+pub(super) fn of(
+    output: &Output,
+    errno: &str,
+    whole: impl FnOnce(&Output) -> Result<(), String>,
+) -> Verdict {
+    let said = output.stderr();
+    match output.code {
+        Some(0) => match whole(output) {
+            Ok(()) => Verdict::Tolerated,
+            Err(why) => Verdict::Wrong(format!("succeeded, but {why}")),
+        },
+        Some(1 | 255) if said.contains("panicked") => Verdict::Wrong("panicked".into()),
+        Some(1 | 255) if said.contains(errno) => Verdict::Refused,
+        Some(1 | 255) => Verdict::Wrong(format!("the error does not name {errno}")),
+        code => Verdict::Wrong(format!("ended with {code:?}, signal {:?}", output.signal)),
+    }
+}
+
+/// The places of a report at which two containers of the same bundle differ: their numbers and times.
+pub(super) fn differences(one: &Value, other: &Value, place: &str, found: &mut Vec<String>) {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) if one.keys().eq(other.keys()) => {
+            for (key, value) in one {
+                differences(value, &other[key], &format!("{place}/{key}"), found);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (index, (value, other)) in one.iter().zip(other).enumerate() {
+                differences(value, other, &format!("{place}/{index}"), found);
+            }
+        }
+        _ if one == other => {}
+        _ => found.push(place.to_owned()),
+    }
+}
+
+/// What a report shows that the one without a fault did not; `natural` are places that differ
+/// from run to run, with all that is below them.
+pub(super) fn changes(report: &Value, without: &Value, natural: &[String]) -> Result<(), String> {
+    let mut found = Vec::new();
+    differences(report, without, "", &mut found);
+    let is_natural = |place: &String| {
+        let below = |known: &String| {
+            place
+                .strip_prefix(known.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        natural.iter().any(below)
+    };
+    found.retain(|place| !is_natural(place));
+    if found.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<String> = found
+        .iter()
+        .map(|place| {
+            let value = |report: &Value| report.pointer(place).map(Value::to_string);
+            format!("{place}: {:?}, not {:?}", value(report), value(without))
+        })
+        .collect();
+    Err(format!("the container is another: {}", shown.join("; ")))
+}
