@@ -12,9 +12,13 @@ pub mod features;
 pub mod kill;
 #[cfg(target_os = "linux")]
 pub mod list;
+#[cfg(target_os = "linux")]
+pub mod pause;
 pub mod plan;
 #[cfg(target_os = "linux")]
 pub mod ps;
+#[cfg(target_os = "linux")]
+pub mod resume;
 #[cfg(target_os = "linux")]
 pub mod run;
 pub mod spec;

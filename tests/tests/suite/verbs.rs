@@ -8,6 +8,7 @@ mod features;
 mod global;
 mod kill;
 mod list;
+mod pause;
 mod plan;
 mod ps;
 mod run;

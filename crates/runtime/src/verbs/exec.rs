@@ -68,6 +68,11 @@ pub const USAGE: Usage = Usage {
             "N",
             "pass N descriptors from 3 on to the program",
         ),
+        switch(
+            "ignore-paused",
+            None,
+            "also in a paused container: it begins with the resume",
+        ),
     ],
     verbatim_after: Some(1),
     example: "dhow-runtime exec -t web sh",
@@ -87,7 +92,10 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         .ok_or_else(|| usage_error(&USAGE, "the container's id is missing"))?;
     let container = Container::look(&global.root, id)?;
     let record = container.record()?;
-    container.allow(container.status(record.as_ref()), Verb::Exec, "exec in")?;
+    let verb = Verb::Exec {
+        paused: arguments.is_on("ignore-paused"),
+    };
+    container.allow(container.status(record.as_ref()), verb, "exec in")?;
     let record = record.ok_or_else(|| Error::NoContainer(id.clone()))?;
     let plan = plan(global, &container, &arguments)?;
     let detach = arguments.is_on("detach");
