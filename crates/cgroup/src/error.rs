@@ -132,6 +132,14 @@ pub enum Error {
         #[source]
         source: dhow_sys::Error,
     },
+    /// A value was refused, and then an earlier one could not be put back.
+    #[error("{}; and the values before could not all be put back: {}", whole(.error), whole(.second))]
+    NotPutBack {
+        /// Why the update failed.
+        error: Box<Error>,
+        /// Why it could not be taken back.
+        second: Box<Error>,
+    },
     /// A limit below what the group already uses, with `checkBeforeUpdate`.
     #[error(
         "linux.resources.memory.limit: {limit} bytes is below the present usage of {usage} bytes"
@@ -259,6 +267,14 @@ pub enum Error {
     },
 }
 
+/// An error with the call behind it, on one line.
+fn whole(error: &Error) -> String {
+    match error.call() {
+        Some(call) => format!("{error}: {call}"),
+        None => error.to_string(),
+    }
+}
+
 /// `EPERM`, `EACCES`, `EROFS`: the caller lacks a right.
 pub(crate) fn is_permission(error: &dhow_sys::Error) -> bool {
     [1, 13, 30].contains(&error.code())
@@ -280,7 +296,7 @@ impl Error {
             Self::Occupied { .. } | Self::AlreadyFrozen { .. } | Self::Stuck { .. } => {
                 ErrorKind::Conflict
             }
-            Self::Understand { .. } => ErrorKind::Internal,
+            Self::Understand { .. } | Self::NotPutBack { .. } => ErrorKind::Internal,
             Self::Systemd { name, .. } => match name.rsplit('.').next() {
                 Some("AccessDenied" | "InteractiveAuthorizationRequired") => ErrorKind::Permission,
                 Some("UnitExists") => ErrorKind::Conflict,

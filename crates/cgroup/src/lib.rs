@@ -13,6 +13,7 @@
 //! What is asked for ([`Resources`]) is plain data and compiles everywhere; control groups exist on
 //! Linux only.
 
+mod change;
 mod check;
 mod error;
 pub mod resources;

@@ -12,6 +12,7 @@ mod remove;
 mod settings;
 mod statistics;
 mod systemd;
+mod update;
 mod write;
 
 pub use group::{Driver, Group, Request};

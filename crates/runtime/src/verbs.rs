@@ -26,6 +26,8 @@ pub mod spec;
 pub mod start;
 #[cfg(target_os = "linux")]
 pub mod state;
+#[cfg(target_os = "linux")]
+pub mod update;
 
 use crate::cli::{Global, Usage};
 use crate::error::Result;

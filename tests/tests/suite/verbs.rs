@@ -16,3 +16,5 @@ mod spec;
 mod start;
 mod state;
 mod terminal;
+mod update;
+mod update_v2;

@@ -26,6 +26,7 @@ pub fn verbs() -> &'static [Verb] {
         (&verbs::run::USAGE, verbs::run::run),
         (&verbs::start::USAGE, verbs::start::run),
         (&verbs::state::USAGE, verbs::state::run),
+        (&verbs::update::USAGE, verbs::update::run),
     ]
 }
 

@@ -37,6 +37,9 @@ pub struct Record {
     /// Its cgroup, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<dhow_cgroup::Group>,
+    /// The limits asked for by updates, and before them; absent until the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<dhow_cgroup::Resources>,
     /// The kinds of namespaces that are not ours.
     pub namespaces: Vec<String>,
     /// The bundle's annotations.

@@ -206,6 +206,7 @@ impl Request {
             start_time: status.start_time,
             boot_id: boot_id(&procfs),
             cgroup: born.cgroup.take(),
+            resources: None,
             namespaces: kinds.map(|kind| kind.word().to_owned()).collect(),
             annotations: self.plan.annotations.clone(),
             poststart: self.plan.hooks.poststart.clone(),

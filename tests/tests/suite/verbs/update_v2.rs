@@ -1,0 +1,220 @@
+//! `update` on cgroup v2, with and without systemd. Runs in the test VM.
+
+use super::update::{update, update_by};
+use crate::config::cgroups::{limited, read};
+use dhow_tests::{Container, Test, for_each_runtime, for_runtimes, needs};
+use serde_json::json;
+
+const MIB: u64 = 1 << 20;
+
+fn expect(container: &Container<'_>, values: &[(&str, &str)]) {
+    for (file, value) in values {
+        assert_eq!(&read(container, "", file), value, "{file}");
+    }
+}
+
+fn container(test: &Test) -> Container<'_> {
+    let resources = json!({
+        "memory": {"limit": 100 * MIB, "swap": 150 * MIB},
+        "cpu": {"shares": 1024, "quota": 50_000, "period": 100_000},
+        "pids": {"limit": 20}
+    });
+    limited(test, resources)
+}
+
+fn cgroup_v2_flags_change_the_files(test: &Test) {
+    needs!(test, root, cgroup2);
+    let container = container(test);
+    let options = [
+        "--cpu-quota",
+        "60000",
+        "--cpu-period",
+        "200000",
+        "--cpuset-cpus",
+        "0",
+        "--pids-limit",
+        "10",
+        "--memory-reservation",
+        "20M",
+    ];
+    update(&container, &options).ok();
+    expect(
+        &container,
+        &[
+            ("cpu.max", "60000 200000"),
+            ("cpuset.cpus", "0"),
+            ("pids.max", "10"),
+            ("memory.low", &(20 * MIB).to_string()),
+            ("memory.max", &(100 * MIB).to_string()),
+        ],
+    );
+}
+
+/// The document counts memory and swap together, the kernel each alone: a new limit of one moves the other.
+fn cgroup_v2_swap_follows_memory(test: &Test) {
+    needs!(test, root, cgroup2);
+    let container = container(test);
+    let limits = |memory: u64, swap: u64| {
+        let (memory, swap) = ((memory * MIB).to_string(), (swap * MIB).to_string());
+        expect(
+            &container,
+            &[("memory.max", &memory), ("memory.swap.max", &swap)],
+        );
+    };
+    limits(100, 50);
+    update(&container, &["--memory", "120M"]).ok();
+    limits(120, 30);
+    update(&container, &["--memory-swap", "200M"]).ok();
+    limits(120, 80);
+    update(&container, &["--memory-swap", "-1"]).ok();
+    expect(&container, &[("memory.swap.max", "max")]);
+}
+
+fn cgroup_v2_a_period_alone_keeps_the_quota(test: &Test) {
+    needs!(test, root, cgroup2);
+    let container = container(test);
+    update(&container, &["--cpu-period", "200000"]).ok();
+    expect(&container, &[("cpu.max", "50000 200000")]);
+    update(&container, &["--cpu-quota", "-1"]).ok();
+    expect(&container, &[("cpu.max", "max 200000")]);
+}
+
+fn cgroup_v2_burst_idle_and_raw_values(test: &Test) {
+    needs!(test, root, cgroup2);
+    let container = container(test);
+    update(&container, &["--cpu-burst", "20000"]).ok();
+    expect(&container, &[("cpu.max.burst", "20000")]);
+    let weight = read(&container, "", "cpu.weight");
+    update(&container, &["--cpu-idle", "1"]).ok();
+    expect(&container, &[("cpu.idle", "1")]);
+    update(&container, &["--cpu-idle", "0"]).ok();
+    expect(&container, &[("cpu.idle", "0"), ("cpu.weight", &weight)]);
+    let document = json!({"unified": {"memory.high": (90 * MIB).to_string()}});
+    update_by(test, &container, &document).ok();
+    expect(&container, &[("memory.high", &(90 * MIB).to_string())]);
+}
+
+fn cgroup_v2_a_refusal_half_way_leaves_the_values_of_before(test: &Test) {
+    needs!(test, root, cgroup2);
+    let container = container(test);
+    let before = [
+        ("cpuset.cpus", ""),
+        ("cpu.max", "50000 100000"),
+        ("memory.max", "104857600"),
+        ("memory.swap.max", "52428800"),
+        ("pids.max", "20"),
+    ];
+    expect(&container, &before);
+    let document = json!({
+        "memory": {"limit": 99 * MIB}, "pids": {"limit": 9},
+        "cpu": {"quota": 70_000, "cpus": "0"},
+        "blockIO": {"throttleReadBpsDevice": [{"major": 999, "minor": 999, "rate": 5}]}
+    });
+    let output = update_by(test, &container, &document);
+    output.fails("linux.resources.blockIO.throttleReadBpsDevice[0]");
+    expect(&container, &before);
+}
+
+fn cgroup_v2_what_it_lacks_is_refused_by_name(test: &Test) {
+    needs!(test, root, cgroup2);
+    let container = container(test);
+    let output = update(
+        &container,
+        &["--cpu-share", "300", "--cpu-rt-runtime", "5000"],
+    );
+    output.fails("linux.resources.cpu.realtimeRuntime");
+    let document = json!({"cpu": {"shares": 300}, "memory": {"swappiness": 5}});
+    update_by(test, &container, &document).fails("linux.resources.memory.swappiness");
+    let document = json!({"memory": {"limit": 8192, "checkBeforeUpdate": true}});
+    update_by(test, &container, &document).fails("below the present usage");
+    expect(&container, &[("memory.max", "104857600")]);
+    assert_eq!(container.status(), "running");
+}
+
+/// systemd writes its own values again at every reload: it must know the new ones.
+fn cgroup_v2_systemd_is_told(test: &Test) {
+    needs!(test, root, cgroup2, systemd);
+    let bundle = test.bundle_with(|config| {
+        let path = format!("system.slice:dhowtest:{}", test.mark());
+        config["linux"]["cgroupsPath"] = json!(path);
+        config["linux"]["resources"] = json!({"pids": {"limit": 55}});
+        config.args(&["sleep", "1000"]);
+    });
+    let id = test.id("a");
+    let systemd = || test.runtime().arg("--systemd-cgroup");
+    let run = systemd().args(["run", "--detach", "--bundle"]);
+    run.arg(bundle.path()).arg(&id).run().ok();
+    let container = test.container("a");
+    let words = [
+        "update",
+        "--pids-limit",
+        "66",
+        "--memory",
+        "99M",
+        "--cpu-quota",
+        "50000",
+        &id,
+    ];
+    systemd().args(words).run().ok();
+    expect(
+        &container,
+        &[
+            ("pids.max", "66"),
+            ("memory.max", &(99 * MIB).to_string()),
+            ("cpu.max", "50000 100000"),
+        ],
+    );
+    let unit = format!("dhowtest-{}.scope", test.mark());
+    let shows = |expected: [&str; 3]| {
+        let words = [
+            "systemctl",
+            "show",
+            "-p",
+            "TasksMax,MemoryMax,CPUQuotaPerSecUSec",
+            &unit,
+        ];
+        let text = test.command(&words).run().ok().stdout();
+        for line in expected {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+    };
+    let now = [
+        "TasksMax=66",
+        "MemoryMax=103809024",
+        "CPUQuotaPerSecUSec=500ms",
+    ];
+    shows(now);
+    test.command(&["systemctl", "daemon-reload"]).run().ok();
+    expect(
+        &container,
+        &[("pids.max", "66"), ("memory.max", &(99 * MIB).to_string())],
+    );
+    // A refusal half-way: systemd goes back too.
+    let document = json!({
+        "pids": {"limit": 77}, "memory": {"limit": 88 * MIB},
+        "blockIO": {"throttleReadBpsDevice": [{"major": 999, "minor": 999, "rate": 5}]}
+    });
+    let command = systemd().args(["update", "--resources", "-", &id]);
+    let output = command.stdin(document.to_string().as_bytes()).run();
+    if test.is(dhow_tests::Kind::Dhow) {
+        output.fails("linux.resources.blockIO.throttleReadBpsDevice[0]");
+        shows(now);
+        expect(&container, &[("pids.max", "66")]);
+    }
+    systemd().args(["delete", "--force", &id]).run().ok();
+}
+
+for_each_runtime!(cgroup_v2_flags_change_the_files);
+
+// crun remembers nothing of what was asked for before, and puts the container into a group below the scope.
+for_runtimes!([Dhow, Runc];
+    cgroup_v2_swap_follows_memory,
+    cgroup_v2_a_period_alone_keeps_the_quota,
+    cgroup_v2_systemd_is_told,
+);
+
+for_runtimes!([Dhow];
+    cgroup_v2_burst_idle_and_raw_values,
+    cgroup_v2_a_refusal_half_way_leaves_the_values_of_before,
+    cgroup_v2_what_it_lacks_is_refused_by_name,
+);
