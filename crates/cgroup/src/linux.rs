@@ -8,7 +8,9 @@ mod hierarchy;
 mod host;
 mod kill;
 mod layout;
+mod oom;
 mod remove;
+mod report;
 mod settings;
 mod statistics;
 mod systemd;
@@ -17,3 +19,4 @@ mod write;
 
 pub use group::{Driver, Group, Request};
 pub use host::Host;
+pub use oom::OomWatch;

@@ -5,6 +5,8 @@ pub mod create;
 #[cfg(target_os = "linux")]
 pub mod delete;
 #[cfg(target_os = "linux")]
+pub mod events;
+#[cfg(target_os = "linux")]
 pub mod exec;
 #[cfg(target_os = "linux")]
 pub mod features;

@@ -16,6 +16,7 @@ pub fn verbs() -> &'static [Verb] {
     &[
         (&verbs::create::USAGE, verbs::create::run),
         (&verbs::delete::USAGE, verbs::delete::run),
+        (&verbs::events::USAGE, verbs::events::run),
         (&verbs::exec::USAGE, verbs::exec::run),
         (&verbs::features::USAGE, verbs::features::run),
         (&verbs::kill::USAGE, verbs::kill::run),
