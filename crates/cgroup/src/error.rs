@@ -41,6 +41,14 @@ pub enum Error {
         /// Why it is refused.
         why: String,
     },
+    /// A group below the container's that cannot be.
+    #[error("the group {path:?} below the container's: {why}")]
+    Inner {
+        /// The path as given.
+        path: String,
+        /// Why it is refused.
+        why: String,
+    },
     /// A value that cannot be applied in this kind of hierarchy.
     #[error("linux.resources.{property}: {why}")]
     Value {
@@ -286,6 +294,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Path { .. }
+            | Self::Inner { .. }
             | Self::Value { .. }
             | Self::Annotation { .. }
             | Self::BelowUsage { .. } => ErrorKind::InvalidInput,

@@ -6,6 +6,7 @@ mod freeze;
 mod group;
 mod hierarchy;
 mod host;
+mod inner;
 mod kill;
 mod layout;
 mod oom;

@@ -2,7 +2,7 @@
 
 use super::update::{update, update_by};
 use crate::config::cgroups::{limited, read};
-use dhow_tests::{Container, Test, for_each_runtime, for_runtimes, needs};
+use dhow_tests::{Container, Kind, Test, for_each_runtime, for_runtimes, needs};
 use serde_json::json;
 
 const MIB: u64 = 1 << 20;
@@ -131,6 +131,16 @@ fn cgroup_v2_what_it_lacks_is_refused_by_name(test: &Test) {
     assert_eq!(container.status(), "running");
 }
 
+/// What systemd knows about the limits of a unit.
+fn assert_shown(test: &Test, unit: &str, expected: &[&str]) {
+    let properties = "TasksMax,MemoryMax,CPUQuotaPerSecUSec";
+    let words = ["systemctl", "show", "-p", properties, unit];
+    let text = test.command(&words).run().ok().stdout();
+    for line in expected {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+}
+
 /// systemd writes its own values again at every reload: it must know the new ones.
 fn cgroup_v2_systemd_is_told(test: &Test) {
     needs!(test, root, cgroup2, systemd);
@@ -141,67 +151,45 @@ fn cgroup_v2_systemd_is_told(test: &Test) {
         config.args(&["sleep", "1000"]);
     });
     let id = test.id("a");
-    let systemd = || test.runtime().arg("--systemd-cgroup");
-    let run = systemd().args(["run", "--detach", "--bundle"]);
+    let systemd = |words: &[&str]| test.runtime().arg("--systemd-cgroup").args(words);
+    let run = systemd(&["run", "--detach", "--bundle"]);
     run.arg(bundle.path()).arg(&id).run().ok();
     let container = test.container("a");
-    let words = [
-        "update",
+    let limits = [
         "--pids-limit",
         "66",
         "--memory",
         "99M",
         "--cpu-quota",
         "50000",
-        &id,
     ];
-    systemd().args(words).run().ok();
-    expect(
-        &container,
-        &[
-            ("pids.max", "66"),
-            ("memory.max", &(99 * MIB).to_string()),
-            ("cpu.max", "50000 100000"),
-        ],
-    );
+    systemd(&["update"]).args(limits).arg(&id).run().ok();
+    let memory = (99 * MIB).to_string();
+    let files = [("pids.max", "66"), ("memory.max", &memory)];
+    expect(&container, &files);
+    expect(&container, &[("cpu.max", "50000 100000")]);
     let unit = format!("dhowtest-{}.scope", test.mark());
-    let shows = |expected: [&str; 3]| {
-        let words = [
-            "systemctl",
-            "show",
-            "-p",
-            "TasksMax,MemoryMax,CPUQuotaPerSecUSec",
-            &unit,
-        ];
-        let text = test.command(&words).run().ok().stdout();
-        for line in expected {
-            assert!(text.contains(line), "{line} is not in {text}");
-        }
-    };
-    let now = [
+    let shown = [
         "TasksMax=66",
         "MemoryMax=103809024",
         "CPUQuotaPerSecUSec=500ms",
     ];
-    shows(now);
+    assert_shown(test, &unit, &shown);
     test.command(&["systemctl", "daemon-reload"]).run().ok();
-    expect(
-        &container,
-        &[("pids.max", "66"), ("memory.max", &(99 * MIB).to_string())],
-    );
-    // A refusal half-way: systemd goes back too.
-    let document = json!({
-        "pids": {"limit": 77}, "memory": {"limit": 88 * MIB},
-        "blockIO": {"throttleReadBpsDevice": [{"major": 999, "minor": 999, "rate": 5}]}
-    });
-    let command = systemd().args(["update", "--resources", "-", &id]);
-    let output = command.stdin(document.to_string().as_bytes()).run();
-    if test.is(dhow_tests::Kind::Dhow) {
+    expect(&container, &files);
+    // runc leaves what it wrote before a refusal.
+    if test.is(Kind::Dhow) {
+        let document = json!({
+            "pids": {"limit": 77}, "memory": {"limit": 88 * MIB},
+            "blockIO": {"throttleReadBpsDevice": [{"major": 999, "minor": 999, "rate": 5}]}
+        });
+        let command = systemd(&["update", "--resources", "-", &id]);
+        let output = command.stdin(document.to_string().as_bytes()).run();
         output.fails("linux.resources.blockIO.throttleReadBpsDevice[0]");
-        shows(now);
-        expect(&container, &[("pids.max", "66")]);
+        assert_shown(test, &unit, &shown);
+        expect(&container, &files);
     }
-    systemd().args(["delete", "--force", &id]).run().ok();
+    systemd(&["delete", "--force", &id]).run().ok();
 }
 
 for_each_runtime!(cgroup_v2_flags_change_the_files);
