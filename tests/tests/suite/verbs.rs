@@ -19,6 +19,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod states;
 mod terminal;
 mod update;
 mod update_v2;
