@@ -13,6 +13,7 @@
 //! What is asked for ([`Resources`]) is plain data and compiles everywhere; control groups exist on
 //! Linux only.
 
+#[cfg(target_os = "linux")]
 mod change;
 mod check;
 mod error;

@@ -11,6 +11,7 @@ mod global;
 mod kill;
 mod list;
 mod options;
+mod ordinary_user;
 mod pause;
 mod pidfd_socket;
 mod plan;

@@ -92,7 +92,7 @@ fn stats_have_the_known_shape(test: &Test) {
     );
 }
 
-fn stats_have_the_shape_of_v2(test: &Test) {
+fn cgroup_v2_stats_have_their_shape(test: &Test) {
     needs!(test, root, cgroup2);
     let data = stats(&test.sleeper("a"));
     let mut found = Vec::new();
@@ -297,7 +297,7 @@ fn options_stand_before_and_after_the_id(test: &Test) {
 // crun has no `events`.
 for_runtimes!([Dhow, Runc];
     stats_have_the_known_shape,
-    stats_have_the_shape_of_v2,
+    cgroup_v2_stats_have_their_shape,
     stats_are_true,
     a_quota_that_ran_out_is_counted,
     created_and_paused_containers_have_stats,
