@@ -41,6 +41,14 @@ pub enum Error {
         /// Why it is refused.
         why: String,
     },
+    /// A group below the container's that cannot be.
+    #[error("the group {path:?} below the container's: {why}")]
+    Inner {
+        /// The path as given.
+        path: String,
+        /// Why it is refused.
+        why: String,
+    },
     /// A value that cannot be applied in this kind of hierarchy.
     #[error("linux.resources.{property}: {why}")]
     Value {
@@ -131,6 +139,14 @@ pub enum Error {
         /// The call that failed.
         #[source]
         source: dhow_sys::Error,
+    },
+    /// A value was refused, and then an earlier one could not be put back.
+    #[error("{}; and the values before could not all be put back: {}", whole(.error), whole(.second))]
+    NotPutBack {
+        /// Why the update failed.
+        error: Box<Error>,
+        /// Why it could not be taken back.
+        second: Box<Error>,
     },
     /// A limit below what the group already uses, with `checkBeforeUpdate`.
     #[error(
@@ -259,6 +275,14 @@ pub enum Error {
     },
 }
 
+/// An error with the call behind it, on one line.
+fn whole(error: &Error) -> String {
+    match error.call() {
+        Some(call) => format!("{error}: {call}"),
+        None => error.to_string(),
+    }
+}
+
 /// `EPERM`, `EACCES`, `EROFS`: the caller lacks a right.
 pub(crate) fn is_permission(error: &dhow_sys::Error) -> bool {
     [1, 13, 30].contains(&error.code())
@@ -270,6 +294,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Path { .. }
+            | Self::Inner { .. }
             | Self::Value { .. }
             | Self::Annotation { .. }
             | Self::BelowUsage { .. } => ErrorKind::InvalidInput,
@@ -280,7 +305,7 @@ impl Error {
             Self::Occupied { .. } | Self::AlreadyFrozen { .. } | Self::Stuck { .. } => {
                 ErrorKind::Conflict
             }
-            Self::Understand { .. } => ErrorKind::Internal,
+            Self::Understand { .. } | Self::NotPutBack { .. } => ErrorKind::Internal,
             Self::Systemd { name, .. } => match name.rsplit('.').next() {
                 Some("AccessDenied" | "InteractiveAuthorizationRequired") => ErrorKind::Permission,
                 Some("UnitExists") => ErrorKind::Conflict,

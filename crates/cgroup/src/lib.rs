@@ -13,8 +13,11 @@
 //! What is asked for ([`Resources`]) is plain data and compiles everywhere; control groups exist on
 //! Linux only.
 
+#[cfg(target_os = "linux")]
+mod change;
 mod check;
 mod error;
+pub mod report;
 pub mod resources;
 pub mod stats;
 
@@ -22,11 +25,12 @@ pub mod stats;
 mod linux;
 
 pub use error::{Error, ErrorKind};
+pub use report::Report;
 pub use resources::Resources;
 pub use stats::Stats;
 
 #[cfg(target_os = "linux")]
-pub use linux::{Driver, Group, Host, Request};
+pub use linux::{Driver, Group, Host, OomWatch, Request};
 
 /// The result of a call of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

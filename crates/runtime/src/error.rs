@@ -119,6 +119,17 @@ impl Error {
     }
 }
 
+/// What to do when a state does not allow a verb, where there is something.
+fn way_out(verb: &str, status: &str) -> &'static str {
+    match (verb, status) {
+        ("exec in", "paused") => "; resume it first, or give --ignore-paused",
+        ("start", "paused") => "; resume it",
+        ("delete", "created" | "running" | "paused") => "; kill it first, or give --force",
+        ("pause", "created") => "; start it first",
+        _ => "",
+    }
+}
+
 fn kind_of(code: i32) -> Kind {
     match code {
         1 | 13 => Kind::Permission,
@@ -140,7 +151,8 @@ impl fmt::Display for Error {
                 "container with id {id:?} exists already; delete it or choose another id"
             ),
             Self::State { id, verb, status } => {
-                write!(f, "cannot {verb} container {id:?}: it is {status}")
+                write!(f, "cannot {verb} container {id:?}: it is {status}")?;
+                f.write_str(way_out(verb, status))
             }
             Self::Step { step, source } => write!(f, "{step}: {source}"),
             Self::Program { name, found: false } => {

@@ -12,6 +12,7 @@ pub mod error;
 pub mod logging;
 pub mod plan;
 pub mod platform;
+pub mod quantity;
 pub mod spec;
 pub mod state;
 pub mod verbs;

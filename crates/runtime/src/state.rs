@@ -4,10 +4,13 @@
 //!             creating  created  running  paused  stopped
 //!  start         –         ✓        –       –        –
 //!  kill          –         ✓        ✓       ✓        –
-//!  exec          –         ✓        ✓       –        –
+//!  exec          –         ✓        ✓      (*)       –
 //!  pause         –         –        ✓       –        –
 //!  resume        –         –        –       ✓        –
+//!  update        –         ✓        ✓       ✓        –
+//!  events        –         ✓        ✓       ✓        –
 //!  delete        –      --force  --force --force     ✓
+//!                                 (*) with --ignore-paused
 //! ```
 //!
 //! Every verb is a new process, so the state is derived anew each time from what the kernel says
@@ -37,11 +40,18 @@ pub enum Verb {
     /// Send a signal.
     Kill,
     /// Run another process inside.
-    Exec,
+    Exec {
+        /// Whether it may be born standing still, in a paused container.
+        paused: bool,
+    },
     /// Freeze.
     Pause,
     /// Thaw.
     Resume,
+    /// Change limits.
+    Update,
+    /// Tell what it uses.
+    Events,
     /// Remove; with force also a living one.
     Delete {
         /// Whether a living container is killed first.
@@ -67,8 +77,10 @@ impl Status {
     pub fn allows(self, verb: Verb) -> bool {
         match verb {
             Verb::Start => self == Self::Created,
-            Verb::Kill => matches!(self, Self::Created | Self::Running | Self::Paused),
-            Verb::Exec => matches!(self, Self::Created | Self::Running),
+            Verb::Kill | Verb::Update | Verb::Events | Verb::Exec { paused: true } => {
+                matches!(self, Self::Created | Self::Running | Self::Paused)
+            }
+            Verb::Exec { paused: false } => matches!(self, Self::Created | Self::Running),
             Verb::Pause => self == Self::Running,
             Verb::Resume => self == Self::Paused,
             Verb::Delete { force } => force || self == Self::Stopped,
@@ -88,9 +100,12 @@ mod tests {
         let rows = [
             (Verb::Start, "-x---"),
             (Verb::Kill, "-xxx-"),
-            (Verb::Exec, "-xx--"),
+            (Verb::Exec { paused: false }, "-xx--"),
+            (Verb::Exec { paused: true }, "-xxx-"),
             (Verb::Pause, "--x--"),
             (Verb::Resume, "---x-"),
+            (Verb::Update, "-xxx-"),
+            (Verb::Events, "-xxx-"),
             (Verb::Delete { force: false }, "----x"),
             (Verb::Delete { force: true }, "xxxxx"),
         ];

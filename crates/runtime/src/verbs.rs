@@ -5,6 +5,8 @@ pub mod create;
 #[cfg(target_os = "linux")]
 pub mod delete;
 #[cfg(target_os = "linux")]
+pub mod events;
+#[cfg(target_os = "linux")]
 pub mod exec;
 #[cfg(target_os = "linux")]
 pub mod features;
@@ -12,9 +14,13 @@ pub mod features;
 pub mod kill;
 #[cfg(target_os = "linux")]
 pub mod list;
+#[cfg(target_os = "linux")]
+pub mod pause;
 pub mod plan;
 #[cfg(target_os = "linux")]
 pub mod ps;
+#[cfg(target_os = "linux")]
+pub mod resume;
 #[cfg(target_os = "linux")]
 pub mod run;
 pub mod spec;
@@ -22,6 +28,8 @@ pub mod spec;
 pub mod start;
 #[cfg(target_os = "linux")]
 pub mod state;
+#[cfg(target_os = "linux")]
+pub mod update;
 
 use crate::cli::{Global, Usage};
 use crate::error::Result;

@@ -3,7 +3,7 @@
 mod capabilities;
 mod cgroup_v1;
 mod cgroup_v2;
-mod cgroups;
+pub(crate) mod cgroups;
 mod devices;
 mod hooks;
 mod identity;

@@ -50,6 +50,19 @@ impl Hierarchy {
         self.absent.store(true, Ordering::Relaxed);
     }
 
+    /// The same place, to be changed.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            version: self.version,
+            controllers: self.controllers.clone(),
+            mount: self.mount.clone(),
+            directory: self.directory.clone(),
+            parents_made: AtomicUsize::new(0),
+            absent: AtomicBool::new(self.is_absent()),
+            root: self.root.clone(),
+        }
+    }
+
     /// The directory below the mount.
     pub(crate) fn relative(&self) -> &str {
         // Plan made the directory by joining checked text to the mount, so this cannot fail for a

@@ -1,4 +1,4 @@
-//! Killing everything in a group, whatever it does meanwhile.
+//! Signalling everything in a group, whatever it does meanwhile.
 
 use super::freeze;
 use super::group::Group;
@@ -44,11 +44,42 @@ impl Group {
             Some(freezer) => {
                 // Best effort: a group that cannot be frozen is walked until nobody is left.
                 let _ = freeze::freeze_v1(freezer);
-                let result = walk(hierarchy);
+                let result = walk(hierarchy, SIGKILL);
                 thaw_v1(Some(freezer)).and(result).map_err(failed)
             }
-            None => walk(hierarchy).map_err(failed),
+            None => walk(hierarchy, SIGKILL).map_err(failed),
         }
+    }
+
+    /// Sends a signal to all processes in the group and below; SIGKILL as [`Group::kill`] does. Those of a
+    /// frozen group get it when they are thawed.
+    ///
+    /// # Errors
+    /// Permission or Kernel; Unsupported when the container has no group.
+    pub fn signal_all(&self, signal: u8) -> Result<()> {
+        if signal == SIGKILL {
+            return self.kill();
+        }
+        let hierarchy = self.lifecycle().ok_or(Error::NoGroup {
+            doing: "signal the processes",
+        })?;
+        walk(hierarchy, signal).map_err(|source| Error::Kill {
+            path: hierarchy.directory.clone(),
+            source,
+        })
+    }
+
+    /// Lets a process of the group die that has got SIGKILL: the freezer of v1 holds it back.
+    ///
+    /// # Errors
+    /// Permission or Kernel.
+    pub fn let_die(&self) -> Result<()> {
+        let freezer = self.v1("freezer");
+        thaw_v1(freezer).map_err(|source| Error::Freeze {
+            doing: "thaw",
+            path: freezer.map_or_else(Default::default, |freezer| freezer.directory.clone()),
+            source,
+        })
     }
 }
 
@@ -59,8 +90,8 @@ fn thaw_v1(freezer: Option<&Hierarchy>) -> std::result::Result<(), dhow_sys::Err
     }
 }
 
-/// Signals every process that is not yet being killed, until a round finds no new one.
-fn walk(hierarchy: &Hierarchy) -> std::result::Result<(), dhow_sys::Error> {
+/// Signals every process that has not got the signal yet, until a round finds no new one.
+fn walk(hierarchy: &Hierarchy, number: u8) -> std::result::Result<(), dhow_sys::Error> {
     let mut before = Vec::new();
     for _ in 0..ROUNDS {
         let pids = hierarchy.pids()?;
@@ -73,7 +104,7 @@ fn walk(hierarchy: &Hierarchy) -> std::result::Result<(), dhow_sys::Error> {
             return Ok(());
         }
         for some in new.chunks(BATCH) {
-            signal(hierarchy, some)?;
+            signal(hierarchy, some, number)?;
         }
         before = pids;
     }
@@ -82,7 +113,11 @@ fn walk(hierarchy: &Hierarchy) -> std::result::Result<(), dhow_sys::Error> {
 
 /// Signals processes of the group: each is held by a pidfd first and signalled only if its number is then
 /// still listed, so that a number given away meanwhile hits nobody.
-fn signal(hierarchy: &Hierarchy, pids: &[u32]) -> std::result::Result<(), dhow_sys::Error> {
+fn signal(
+    hierarchy: &Hierarchy,
+    pids: &[u32],
+    number: u8,
+) -> std::result::Result<(), dhow_sys::Error> {
     let mut held = Vec::with_capacity(pids.len());
     for pid in pids {
         match process::open(*pid) {
@@ -94,7 +129,7 @@ fn signal(hierarchy: &Hierarchy, pids: &[u32]) -> std::result::Result<(), dhow_s
     }
     let still = hierarchy.pids()?;
     for (_, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
-        match process::signal(pidfd.as_fd(), SIGKILL) {
+        match process::signal(pidfd.as_fd(), number) {
             Err(error) if error.code() == ESRCH => {}
             result => result?,
         }

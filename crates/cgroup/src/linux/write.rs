@@ -85,7 +85,7 @@ impl Group {
     }
 
     /// The hierarchy that a setting belongs to, present or not.
-    fn holder(&self, setting: &Setting) -> Option<&Hierarchy> {
+    pub(super) fn holder(&self, setting: &Setting) -> Option<&Hierarchy> {
         self.hierarchies
             .iter()
             .find(|hierarchy| match setting.version {
@@ -152,7 +152,7 @@ impl Group {
     }
 
     /// `memory.checkBeforeUpdate`: a limit below the usage would kill something.
-    fn check_usage(&self, resources: &Resources) -> Result<()> {
+    pub(super) fn check_usage(&self, resources: &Resources) -> Result<()> {
         let Some(memory) = &resources.memory else {
             return Ok(());
         };

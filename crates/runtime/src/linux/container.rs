@@ -248,6 +248,11 @@ impl Container {
         if process.before_exec && self.path.join("gate").exists() {
             return Status::Created;
         }
+        // A cgroup that cannot be asked any more holds nobody still.
+        let group = record.cgroup.as_ref();
+        if group.is_some_and(|group| group.is_frozen().unwrap_or(false)) {
+            return Status::Paused;
+        }
         Status::Running
     }
 

@@ -18,14 +18,18 @@ pub fn verbs() -> &'static [Verb] {
     &[
         (&verbs::create::USAGE, verbs::create::run),
         (&verbs::delete::USAGE, verbs::delete::run),
+        (&verbs::events::USAGE, verbs::events::run),
         (&verbs::exec::USAGE, verbs::exec::run),
         (&verbs::features::USAGE, verbs::features::run),
         (&verbs::kill::USAGE, verbs::kill::run),
         (&verbs::list::USAGE, verbs::list::run),
+        (&verbs::pause::USAGE, verbs::pause::run),
         (&verbs::ps::USAGE, verbs::ps::run),
+        (&verbs::resume::USAGE, verbs::resume::run),
         (&verbs::run::USAGE, verbs::run::run),
         (&verbs::start::USAGE, verbs::start::run),
         (&verbs::state::USAGE, verbs::state::run),
+        (&verbs::update::USAGE, verbs::update::run),
     ]
 }
 

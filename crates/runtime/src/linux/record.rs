@@ -37,6 +37,9 @@ pub struct Record<G = dhow_cgroup::Group> {
     /// Its cgroup, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<G>,
+    /// The limits asked for by updates, and before them; absent until the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<dhow_cgroup::Resources>,
     /// The kinds of namespaces that are not ours.
     pub namespaces: Vec<String>,
     /// The bundle's annotations.

@@ -74,6 +74,9 @@ fn end(record: &Record) -> Result<()> {
         Err(error) if error.code() == 3 => return Ok(()),
         result => result.map_err(step)?,
     }
+    if let Some(group) = &record.cgroup {
+        group.let_die().map_err(cgroup_error)?;
+    }
     let ended = fd::poll(&[(pidfd.as_fd(), fd::Interest::Read)], Some(PATIENCE)).map_err(step)?;
     if ended[0] {
         return Ok(());

@@ -12,9 +12,11 @@ use crate::linux::record::{Record, VERSION, boot_id};
 use crate::linux::rootfs::Entry;
 use crate::plan::Plan;
 use crate::{clock, logging, platform};
+use dhow_sys::process::Child;
 use dhow_sys::procfs::{ProcessStatus, Procfs};
+use dhow_sys::socket;
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// The flags that `create` and `run` share.
@@ -50,7 +52,16 @@ pub const FLAGS: &[Flag] = &[
         "N",
         "pass N descriptors from 3 on to the program",
     ),
+    PIDFD_SOCKET,
 ];
+
+/// `exec` has it too.
+pub const PIDFD_SOCKET: Flag = value(
+    "pidfd-socket",
+    None,
+    "SOCKET",
+    "where a descriptor of the process (pidfd) is sent",
+);
 
 /// The command line.
 pub const USAGE: Usage = Usage {
@@ -76,6 +87,7 @@ pub struct Request {
     entry: Entry,
     keyring: bool,
     preserve: u32,
+    pidfd: Option<Receiver>,
     driver: dhow_cgroup::Driver,
     privileged: bool,
     rootless: bool,
@@ -121,6 +133,7 @@ impl Request {
             },
             keyring: !arguments.is_on("no-new-keyring"),
             preserve,
+            pidfd: Receiver::connect(arguments)?,
             driver: if global.systemd {
                 dhow_cgroup::Driver::Systemd
             } else {
@@ -175,7 +188,8 @@ impl Request {
         let born = birth::create(&order, gate, |begun| self.draft(container, begun))?;
         let written = container
             .publish()
-            .and_then(|()| write_pid_file(self.pid_file.as_deref(), born.child.pid));
+            .and_then(|()| write_pid_file(self.pid_file.as_deref(), born.child.pid))
+            .and_then(|()| Receiver::send(self.pidfd.as_ref(), &born.child, "standard"));
         if written.is_err() {
             born.child.end();
             let _ = born.cgroup.remove();
@@ -208,12 +222,43 @@ impl Request {
             start_time: status.start_time,
             boot_id: boot_id(procfs),
             cgroup: Some(begun.cgroup),
+            resources: None,
             namespaces: kinds.map(|kind| kind.word().to_owned()).collect(),
             annotations: self.plan.annotations.clone(),
             poststart: self.plan.hooks.poststart.clone(),
             poststop: self.plan.hooks.poststop.clone(),
         };
         container.draft(&serde_json::to_vec(&record).unwrap_or_default())
+    }
+}
+
+/// Whoever wants to hold the process by a descriptor (`--pidfd-socket`).
+#[derive(Debug)]
+pub struct Receiver(OwnedFd);
+
+impl Receiver {
+    /// Connects, before there is a process.
+    ///
+    /// # Errors
+    /// `connect`.
+    pub fn connect(arguments: &Arguments) -> Result<Option<Self>> {
+        let Some(path) = arguments.value(PIDFD_SOCKET.name) else {
+            return Ok(None);
+        };
+        let socket = socket::connect_stream(Path::new(path)).at("connect to the pidfd socket")?;
+        Ok(Some(Self(socket)))
+    }
+
+    /// Sends the process's pidfd, with runc's word beside it.
+    ///
+    /// # Errors
+    /// `sendmsg`.
+    pub fn send(receiver: Option<&Self>, child: &Child, word: &str) -> Result<()> {
+        let Some(Self(socket)) = receiver else {
+            return Ok(());
+        };
+        socket::send(socket.as_fd(), word.as_bytes(), &[child.pidfd.as_fd()])
+            .at("send the pidfd to its socket")
     }
 }
 

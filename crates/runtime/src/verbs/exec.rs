@@ -1,10 +1,12 @@
 //! `exec`: another process inside a running container.
 
-use super::create::{console, preserved, write_pid_file};
+use super::create::{PIDFD_SOCKET, Receiver, console, preserved, write_pid_file};
+use super::pause::group;
 use super::run::await_execve;
 use crate::bundle;
 use crate::cli::{Arguments, Global, Usage, switch, usage_error, value};
 use crate::error::{At, Error, Result};
+use crate::linux::birth::cgroup_error;
 use crate::linux::container::Container;
 use crate::linux::foreground::{self, Terminal};
 use crate::linux::join::{self, Order};
@@ -68,6 +70,18 @@ pub const USAGE: Usage = Usage {
             "N",
             "pass N descriptors from 3 on to the program",
         ),
+        PIDFD_SOCKET,
+        value(
+            "cgroup",
+            None,
+            "[CONTROLLER,…:]PATH",
+            "in this cgroup below the container's own (repeatable)",
+        ),
+        switch(
+            "ignore-paused",
+            None,
+            "also in a paused container: it begins with the resume",
+        ),
     ],
     verbatim_after: Some(1),
     example: "dhow-runtime exec -t web sh",
@@ -87,8 +101,12 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         .ok_or_else(|| usage_error(&USAGE, "the container's id is missing"))?;
     let container = Container::look(&global.root, id)?;
     let record = container.record()?;
-    container.allow(container.status(record.as_ref()), Verb::Exec, "exec in")?;
-    let record = record.ok_or_else(|| Error::NoContainer(id.clone()))?;
+    let verb = Verb::Exec {
+        paused: arguments.is_on("ignore-paused"),
+    };
+    container.allow(container.status(record.as_ref()), verb, "exec in")?;
+    let mut record = record.ok_or_else(|| Error::NoContainer(id.clone()))?;
+    choose_cgroup(&mut record, &arguments)?;
     let plan = plan(global, &container, &arguments)?;
     let detach = arguments.is_on("detach");
     let terminal = plan.process.terminal;
@@ -99,6 +117,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     } else {
         (console(&USAGE, &arguments, terminal)?, None)
     };
+    let receiver = Receiver::connect(&arguments)?;
     if !detach {
         signal::block(signal::ALL).at("block signals")?;
     }
@@ -111,7 +130,8 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let (child, channel) = join::join(&order)?;
     // Before the program runs: its terminal has our size from its first call on.
     let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
-    let started = received.and_then(|()| launch(&arguments, &record, &plan, &channel, child.pid));
+    let told = received.and_then(|()| Receiver::send(receiver.as_ref(), &child, "setns"));
+    let started = told.and_then(|()| launch(&arguments, &record, &plan, &channel, child.pid));
     if let Err(error) = started {
         child.end();
         return Err(error);
@@ -122,6 +142,26 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     drop(order);
     let exit = foreground::wait(&child, relay)?;
     Ok(exit.code())
+}
+
+/// `--cgroup`: another group of the container's than its own.
+fn choose_cgroup(record: &mut Record, arguments: &Arguments) -> Result<()> {
+    let places: Vec<(Vec<String>, String)> = arguments
+        .values("cgroup")
+        .map(|text| match text.split_once(':') {
+            Some((controllers, path)) => {
+                let controllers = controllers.split(',').map(str::to_owned).collect();
+                (controllers, path.to_owned())
+            }
+            None => (Vec::new(), text.to_owned()),
+        })
+        .collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let inner = group(record, "exec --cgroup in")?.inner(&places);
+    record.cgroup = Some(inner.map_err(cgroup_error)?);
+    Ok(())
 }
 
 fn launch(

@@ -4,11 +4,15 @@ use crate::cli::{Arguments, Global, Usage, switch, usage_error};
 use crate::error::{At, Error, Result};
 use crate::linux::birth::cgroup_error;
 use crate::linux::container::Container;
+use crate::linux::record::Record;
+use crate::plan::namespaces::Kind;
 use crate::plan::signals;
 use crate::state::{Status, Verb};
 use dhow_sys::process;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
+
+const SIGKILL: u8 = 9;
 
 /// The command line.
 pub const USAGE: Usage = Usage {
@@ -53,16 +57,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         });
     };
     if arguments.is_on("all") {
-        // Also of a container whose first process has ended: without a pid namespace others live on.
-        let pids = record
-            .cgroup
-            .as_ref()
-            .map_or(Ok(Vec::new()), dhow_cgroup::Group::pids)
-            .map_err(cgroup_error)?;
-        for pid in pids {
-            send(pid, signal)?;
-        }
-        return Ok(0);
+        return all(&record, status, signal);
     }
     container.allow(status, Verb::Kill, "kill")?;
     let pidfd = process::open(record.pid).at("hold the container's process")?;
@@ -75,13 +70,35 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         });
     }
     process::signal(pidfd.as_fd(), signal).at("send the signal")?;
+    match &record.cgroup {
+        Some(group) if signal == SIGKILL => group.let_die().map_err(cgroup_error)?,
+        _ => {}
+    }
     Ok(0)
 }
 
-fn send(pid: u32, signal: u8) -> Result<()> {
-    match process::open(pid).and_then(|pidfd| process::signal(pidfd.as_fd(), signal)) {
-        // It has ended meanwhile.
-        Err(error) if error.code() == 3 => Ok(()),
-        result => result.at("send the signal"),
+/// Also of a container whose first process has ended: without a pid namespace others live on, and engines
+/// do so before every delete.
+fn all(record: &Record, status: Status, signal: u8) -> Result<u8> {
+    match &record.cgroup {
+        Some(group) if group.directories().next().is_some() => {
+            group.signal_all(signal).map_err(cgroup_error)?;
+        }
+        // Nobody is left, or nobody can be left.
+        _ if status == Status::Stopped && record.separates(Kind::Pid) => {}
+        // The end of the first process of a pid namespace ends all.
+        _ if status != Status::Stopped && record.separates(Kind::Pid) && signal == SIGKILL => {
+            let pidfd = process::open(record.pid).at("hold the container's process")?;
+            if record.process().is_some() {
+                process::signal(pidfd.as_fd(), signal).at("send the signal")?;
+            }
+        }
+        _ => {
+            return Err(Error::Unsupported(format!(
+                "cannot kill --all container {:?}: it has no cgroup that tells its processes",
+                record.id
+            )));
+        }
     }
+    Ok(0)
 }

@@ -15,7 +15,7 @@ use dhow_sys::{process, signal};
 use std::ffi::OsString;
 
 const SHARED: &[Flag] = create::FLAGS;
-const FLAGS: [Flag; 10] = [
+const FLAGS: [Flag; 11] = [
     SHARED[0],
     SHARED[1],
     SHARED[2],
@@ -23,6 +23,7 @@ const FLAGS: [Flag; 10] = [
     SHARED[4],
     SHARED[5],
     SHARED[6],
+    SHARED[7],
     switch("detach", Some('d'), "do not wait for the program's end"),
     switch("keep", None, "keep the container after its end"),
     switch(

@@ -2,8 +2,8 @@
 
 use super::raw::check;
 use crate::Result;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, FileType};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -34,6 +34,28 @@ pub fn changed(fd: BorrowedFd<'_>, timeout: u64) -> Result<bool> {
             Err(errno) => return check("poll", Err(errno), || format!("{}, PRI", fd.as_raw_fd())),
         }
     }
+}
+
+/// Has the kernel announce events of a control file of cgroup v1 (`cgroup.event_control`); returns the
+/// `eventfd(2)` that becomes readable with each.
+///
+/// # Errors
+/// `eventfd2`; `write`: EINVAL for a file that has no events, ENOENT when the group is gone.
+pub fn announce(register: BorrowedFd<'_>, file: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+    let announced = check("eventfd2", eventfd(0, flags), || format!("0, {flags:?}"))?;
+    let text = format!("{} {}", announced.as_raw_fd(), file.as_raw_fd());
+    super::fd::write_once(register, text.as_bytes())?;
+    Ok(announced)
+}
+
+/// Whether anything was announced since the last call.
+///
+/// # Errors
+/// `read`, other than EAGAIN.
+pub fn take_announcement(announced: BorrowedFd<'_>) -> Result<bool> {
+    let mut count = [0; 8];
+    Ok(super::stream::read(announced, &mut count)?.is_some())
 }
 
 /// Creates a group: the directory `path` beneath an open one.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The directory on the host of a container's cgroup: of a v1 controller, or the unified one.
-pub(super) fn directory(container: &Container<'_>, controller: &str) -> PathBuf {
+pub(crate) fn directory(container: &Container<'_>, controller: &str) -> PathBuf {
     let text = fs::read_to_string(format!("/proc/{}/cgroup", container.pid())).expect("cgroup");
     for line in text.lines() {
         let fields: Vec<_> = line.splitn(3, ':').collect();
@@ -27,7 +27,7 @@ pub(super) fn directory(container: &Container<'_>, controller: &str) -> PathBuf 
 }
 
 /// A running container with these resources.
-pub(super) fn limited<'a>(test: &'a Test, resources: Value) -> Container<'a> {
+pub(crate) fn limited<'a>(test: &'a Test, resources: Value) -> Container<'a> {
     let bundle = test.bundle_with(|config| {
         config["linux"]["resources"] = resources;
         config.args(&["sleep", "1000"]);
@@ -38,7 +38,7 @@ pub(super) fn limited<'a>(test: &'a Test, resources: Value) -> Container<'a> {
 }
 
 /// The text of a file of the container's cgroup.
-pub(super) fn read(container: &Container<'_>, controller: &str, file: &str) -> String {
+pub(crate) fn read(container: &Container<'_>, controller: &str, file: &str) -> String {
     let path = directory(container, controller).join(file);
     let text = fs::read_to_string(&path);
     text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))

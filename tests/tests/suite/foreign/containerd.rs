@@ -111,6 +111,34 @@ fn a_detached_life(test: &Test) {
     daemon.ctr().args(["containers", "delete", &id]).run().ok();
 }
 
+fn pauses_and_measures(test: &Test) {
+    needs!(test, root, containerd);
+    let _bundle = test.bundle();
+    let daemon = Daemon::start(test);
+    daemon
+        .run(&["--detach"], "a", &["/bin/sleep", "1000"])
+        .run()
+        .ok();
+    let id = format!("{}-a", test.mark());
+    let task = |words: &[&str]| daemon.ctr().arg("task").args(words).run();
+    task(&["pause", &id]).ok();
+    let list = task(&["list"]).ok().stdout();
+    assert!(list.contains("PAUSED"), "{list}");
+    task(&["resume", &id]).ok();
+    let list = task(&["list"]).ok().stdout();
+    assert!(list.contains("RUNNING"), "{list}");
+    let metrics = task(&["metrics", &id]).ok().stdout();
+    assert!(metrics.contains("pids.current"), "{metrics}");
+    task(&["pause", &id]).ok();
+    task(&["kill", "--signal", "KILL", &id]).ok();
+    let has_stopped = processes::eventually(Duration::from_secs(5), || {
+        task(&["list"]).stdout().contains("STOPPED")
+    });
+    assert!(has_stopped, "a paused task is not ended by SIGKILL");
+    task(&["delete", &id]);
+    daemon.ctr().args(["containers", "delete", &id]).run().ok();
+}
+
 fn a_missing_program_is_told(test: &Test) {
     needs!(test, root, containerd);
     let _bundle = test.bundle();
@@ -124,5 +152,6 @@ fn a_missing_program_is_told(test: &Test) {
 for_runtimes!([Dhow, Runc];
     run_returns_streams_and_code,
     a_detached_life,
+    pauses_and_measures,
     a_missing_program_is_told,
 );

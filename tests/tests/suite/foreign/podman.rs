@@ -104,6 +104,48 @@ fn a_detached_life(test: &Test) {
     forget_all(test);
 }
 
+fn pauses_and_updates(test: &Test) {
+    needs!(test, root, podman);
+    let bundle = test.bundle();
+    let name = test.mark();
+    let options = ["-d", "--name", name];
+    run(test, &bundle, &options, &["/bin/sleep", "1000"])
+        .run()
+        .ok();
+    let status = || {
+        let words = [
+            "inspect",
+            "--format",
+            "{{.State.Status}} {{.State.Pid}}",
+            name,
+        ];
+        podman(test).args(words).run().ok().stdout()
+    };
+    podman(test).args(["pause", name]).run().ok();
+    assert!(status().starts_with("paused "), "{}", status());
+    let refused = podman(test).args(["exec", name, "/bin/true"]).run();
+    refused.fails("only create exec sessions on running containers");
+    podman(test).args(["unpause", name]).run().ok();
+    podman(test).args(["exec", name, "/bin/true"]).run().ok();
+    podman(test)
+        .args(["update", "--cpu-shares", "333", name])
+        .run()
+        .ok();
+    if let Some(mount) = dhow_tests::host::v1_controller("cpu") {
+        let pid = status().trim().rsplit(' ').next().map(str::to_owned);
+        let own = format!("/proc/{}/cgroup", pid.expect("a pid"));
+        let text = std::fs::read_to_string(own).expect("read");
+        let place = text.lines().find_map(|line| line.split_once(":cpu:"));
+        let (_, place) = place.expect("it is in the cpu hierarchy");
+        let file = mount.join(place.trim_start_matches('/')).join("cpu.shares");
+        let shares = std::fs::read_to_string(file).expect("read");
+        assert_eq!(shares.trim(), "333");
+    }
+    podman(test).args(["pause", name]).run().ok();
+    // Also of a paused container.
+    forget_all(test);
+}
+
 fn a_terminal_through_conmon(test: &Test) {
     needs!(test, root, podman);
     let bundle = test.bundle();
@@ -215,6 +257,7 @@ fn the_posture_is_that_of_runc(test: &Test) {
 for_runtimes!([Dhow, Runc];
     run_returns_streams_and_code,
     a_detached_life,
+    pauses_and_updates,
     a_terminal_through_conmon,
     a_missing_program_is_127,
 );

@@ -103,7 +103,30 @@ fn all_is_accepted_for_a_stopped_container(test: &Test) {
     container.verb(&["kill", "--all"]).arg("KILL").run().ok();
 }
 
+fn all_takes_any_signal(test: &Test) {
+    let bundle = test.bundle_with(|config| {
+        let one =
+            "trap 'echo got >>/got; exit 0' USR1; echo ready >>/got; while :; do sleep 0.02; done";
+        let two = format!("({one}) & ({one}) & wait; while :; do sleep 0.02; done");
+        config.args(&["sh", "-c", &format!("trap : USR1; {two}")]);
+    });
+    let container = test.create(&bundle, "a");
+    container.start();
+    let count = |word: &str| got(test).matches(word).count();
+    let ready = || count("ready") == 2;
+    assert!(processes::eventually(Duration::from_secs(5), ready));
+    container.verb(&["kill", "--all"]).arg("USR1").run().ok();
+    let reached = || count("got") == 2;
+    assert!(
+        processes::eventually(Duration::from_secs(5), reached),
+        "{:?}",
+        got(test)
+    );
+    assert_eq!(container.status(), "running");
+}
+
 for_each_runtime!(
+    all_takes_any_signal,
     takes_names_and_numbers,
     refuses_a_stopped_container,
     ends_a_container_that_waits_for_start,
