@@ -5,9 +5,8 @@
 use dhow_runtime::cli::{self, Asked, Global};
 use dhow_runtime::error::{Error, Result};
 use dhow_runtime::verbs::{PURE, Verb};
-use dhow_runtime::{logging, platform};
+use dhow_runtime::{logging, output, platform};
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -71,8 +70,9 @@ fn version() -> String {
     )
 }
 
-/// Prints; a reader that has gone away is no failure.
 fn print(text: &str) -> ExitCode {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    match output::print(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&Global::default(), "dhow-runtime", &error),
+    }
 }

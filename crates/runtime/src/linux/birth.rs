@@ -148,7 +148,9 @@ pub fn create(
     let mut birth = Undo::default();
     birth.with(|| child.end());
     let sources = copied.as_ref().map(|(_, sources)| sources);
-    inherited.attend(child.pid, sources, &parent_end, meanwhile)?;
+    inherited
+        .attend(child.pid, sources, &parent_end, meanwhile)
+        .map_err(|error| parent_end.cause(error))?;
     birth.forget();
     undo.forget();
     Ok(Born {

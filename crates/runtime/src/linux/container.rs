@@ -9,6 +9,7 @@
 //! └── gate            the socket at which the program waits; gone once it runs
 //! ```
 
+use super::birth::cgroup_error;
 use super::record::Record;
 use crate::error::{At, Error, Result};
 use crate::state::{Status, Verb};
@@ -237,23 +238,34 @@ impl Container {
     }
 
     /// The state that the kernel shows.
-    #[must_use]
-    pub fn status(&self, record: Option<&Record>) -> Status {
+    ///
+    /// # Errors
+    /// The call, when the kernel does not say.
+    pub fn status(&self, record: Option<&Record>) -> Result<Status> {
         let Some(record) = record else {
-            return Status::Creating;
+            return Ok(Status::Creating);
         };
-        let Some(process) = record.process() else {
-            return Status::Stopped;
+        let Some(process) = record.process()? else {
+            return Ok(Status::Stopped);
         };
-        if process.before_exec && self.path.join("gate").exists() {
-            return Status::Created;
+        if process.before_exec && self.has_gate()? {
+            return Ok(Status::Created);
         }
-        // A cgroup that cannot be asked any more holds nobody still.
-        let group = record.cgroup.as_ref();
-        if group.is_some_and(|group| group.is_frozen().unwrap_or(false)) {
-            return Status::Paused;
+        match record.cgroup.as_ref().map(dhow_cgroup::Group::is_frozen) {
+            Some(Ok(true)) => Ok(Status::Paused),
+            // A cgroup that is gone holds nobody still.
+            Some(Err(error)) if error.kind() != dhow_cgroup::ErrorKind::NotFound => {
+                Err(cgroup_error(error))
+            }
+            _ => Ok(Status::Running),
         }
-        Status::Running
+    }
+
+    fn has_gate(&self) -> Result<bool> {
+        let found = tree::stat(self.directory(), "gate".as_ref());
+        found
+            .at("look for the start gate")
+            .map(|stat| stat.is_some())
     }
 
     /// Fails unless the state table allows a verb.
@@ -338,8 +350,14 @@ pub fn io(call: &'static str, path: &Path, error: &std::io::Error) -> dhow_sys::
 }
 
 /// What the kernel says of a process, if it is the one that was recorded and has not ended.
-#[must_use]
-pub fn alive(procfs: &Procfs, pid: u32, start_time: u64) -> Option<ProcessStatus> {
-    let status = ProcessStatus::of(procfs, pid).ok()?;
-    (status.start_time == start_time && !status.ended()).then_some(status)
+///
+/// # Errors
+/// The read; that there is no such process is none.
+pub fn alive(procfs: &Procfs, pid: u32, start_time: u64) -> Result<Option<ProcessStatus>> {
+    let status = match ProcessStatus::of(procfs, pid) {
+        // ENOENT; ESRCH when it ended after its file was opened.
+        Err(error) if matches!(error.code(), 2 | 3) => return Ok(None),
+        status => status.at("read the process's status")?,
+    };
+    Ok((status.start_time == start_time && !status.ended()).then_some(status))
 }

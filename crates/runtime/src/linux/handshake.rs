@@ -18,7 +18,7 @@
 //! Each message is one packet; descriptors ride beside it.
 
 use crate::error::{Error, Failure, Result};
-use dhow_sys::socket;
+use dhow_sys::{fd, socket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A failure's words are cut to fit one packet.
@@ -125,6 +125,20 @@ impl Channel {
                 }))
             }
             Err(source) => Err(Error::step(doing, source)),
+        }
+    }
+
+    /// Parent: after a failure of its own. What the child said before is the cause, when it said something:
+    /// it has ended, and what we wanted to do for it could only fail.
+    #[must_use]
+    pub fn cause(&self, ours: Error) -> Error {
+        let said = fd::poll(&[(self.as_fd(), fd::Interest::Read)], Some(0));
+        if !said.is_ok_and(|ready| ready[0]) {
+            return ours;
+        }
+        match self.hear() {
+            Ok(Said::Failed(failure)) => Error::Birth(failure),
+            _ => ours,
         }
     }
 

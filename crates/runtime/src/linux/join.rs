@@ -51,7 +51,7 @@ pub struct Order<'a> {
 pub fn join(order: &Order<'_>) -> Result<(Child, Channel)> {
     let procfs = Procfs::open().at("open procfs")?;
     let init = process::open(order.record.pid).at("hold the container's process")?;
-    if order.record.process().is_none() {
+    if order.record.process()?.is_none() {
         let id = order.record.id.clone();
         return Err(Error::State {
             id,

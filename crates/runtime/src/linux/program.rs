@@ -1,6 +1,6 @@
 //! Finding the container's program, and becoming it.
 
-use crate::error::{Error, Result};
+use crate::error::{At, Error, Result};
 use dhow_sys::{OFlags, path, process};
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
@@ -28,7 +28,7 @@ impl Program {
         let name = args[0].clone();
         let path = if name.contains('/') {
             let whole = Path::new(cwd).join(&name);
-            match executable(root, &whole) {
+            match executable(root, &whole)? {
                 Some(true) => name.clone(),
                 found => {
                     return Err(Error::Program {
@@ -88,7 +88,7 @@ fn search(root: BorrowedFd<'_>, cwd: &str, name: &str, env: &[String]) -> Result
     for directory in list.split(':') {
         let directory = if directory.is_empty() { "." } else { directory };
         let candidate = format!("{}/{name}", directory.trim_end_matches('/'));
-        match executable(root, &Path::new(cwd).join(&candidate)) {
+        match executable(root, &Path::new(cwd).join(&candidate))? {
             Some(true) => return Ok(candidate),
             Some(false) => seen = true,
             None => {}
@@ -101,14 +101,26 @@ fn search(root: BorrowedFd<'_>, cwd: &str, name: &str, env: &[String]) -> Result
 }
 
 /// Whether a file exists (`Some`) and this user may execute it (`Some(true)`).
-fn executable(root: BorrowedFd<'_>, path: &Path) -> Option<bool> {
+fn executable(root: BorrowedFd<'_>, path: &Path) -> Result<Option<bool>> {
     use std::os::fd::AsFd;
+    let step = "look the program up";
     match path::open_in_root(root, path, OFlags::PATH, dhow_sys::Mode::empty()) {
-        Ok(file) => Some(dhow_sys::fd::is_executable_file(file.as_fd())),
-        Err(error) if error.code() == 13 => Some(false),
-        Err(_) => None,
+        Ok(file) => dhow_sys::fd::is_executable_file(file.as_fd())
+            .map(Some)
+            .at(step),
+        Err(error) => match error.code() {
+            EACCES => Ok(Some(false)),
+            ENOENT | ENOTDIR | ELOOP | ENAMETOOLONG => Ok(None),
+            _ => Err(error).at(step),
+        },
     }
 }
+
+const ENOENT: i32 = 2;
+const EACCES: i32 = 13;
+const ENOTDIR: i32 = 20;
+const ENAMETOOLONG: i32 = 36;
+const ELOOP: i32 = 40;
 
 /// The home directory of a user as `/etc/passwd` in the container says, for programs whose
 /// environment names none. Only a regular file of sane size is read, whatever an image may put there.

@@ -1,6 +1,7 @@
 //! `state.json`: what was made of a bundle.
 
 use super::container::alive;
+use crate::error::{At, Result};
 use crate::plan::namespaces::Kind;
 use crate::spec::{Hook, State};
 use dhow_sys::procfs::{ProcessStatus, Procfs};
@@ -55,13 +56,15 @@ pub struct Record<G = dhow_cgroup::Group> {
 
 impl Record {
     /// What the kernel says of the container's process; `None` when it has ended.
-    #[must_use]
-    pub fn process(&self) -> Option<ProcessStatus> {
-        let procfs = Procfs::open_host().ok()?;
-        if boot_id(&procfs) != self.boot_id {
-            return None;
+    ///
+    /// # Errors
+    /// The call, when the kernel does not say: that is no reason to think that it has ended.
+    pub fn process(&self) -> Result<Option<ProcessStatus>> {
+        let procfs = Procfs::host().at("open procfs")?;
+        if boot_id(procfs)? != self.boot_id {
+            return Ok(None);
         }
-        alive(&procfs, self.pid, self.start_time)
+        alive(procfs, self.pid, self.start_time)
     }
 
     /// Whether a kind of namespace is not the host's.
@@ -85,8 +88,12 @@ impl Record {
 }
 
 /// The id of this boot.
-#[must_use]
-pub fn boot_id(procfs: &Procfs) -> String {
-    let text = procfs.read("sys/kernel/random/boot_id").unwrap_or_default();
-    String::from_utf8_lossy(&text).trim().to_owned()
+///
+/// # Errors
+/// The read.
+pub fn boot_id(procfs: &Procfs) -> Result<String> {
+    let text = procfs
+        .read("sys/kernel/random/boot_id")
+        .at("read the id of this boot")?;
+    Ok(String::from_utf8_lossy(&text).trim().to_owned())
 }

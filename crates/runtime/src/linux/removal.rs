@@ -3,7 +3,7 @@
 use super::birth::cgroup_error;
 use super::container::Container;
 use super::record::Record;
-use crate::error::{Error, Result};
+use crate::error::{At, Error, Result};
 use crate::hooks;
 use dhow_cgroup::Group;
 use dhow_sys::{fd, process};
@@ -62,11 +62,12 @@ pub fn dismantle(container: &Container, group: Option<&Group>) -> Result<()> {
 
 /// Kills the container's process and waits for its end, by pidfd, without ever sleeping.
 fn end(record: &Record) -> Result<()> {
-    let Ok(pidfd) = process::open(record.pid) else {
-        return Ok(());
+    let pidfd = match process::open(record.pid) {
+        Err(error) if error.code() == 3 => return Ok(()),
+        pidfd => pidfd.at("hold the container's process")?,
     };
     // The number may have come to mean another process; the descriptor now keeps it from changing.
-    if record.process().is_none() {
+    if record.process()?.is_none() {
         return Ok(());
     }
     let step = |source| Error::step("kill the container's process", source);

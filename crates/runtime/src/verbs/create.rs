@@ -220,7 +220,7 @@ impl Request {
             owner: owner(),
             pid: begun.pid,
             start_time: status.start_time,
-            boot_id: boot_id(procfs),
+            boot_id: boot_id(procfs)?,
             cgroup: Some(begun.cgroup),
             resources: None,
             namespaces: kinds.map(|kind| kind.word().to_owned()).collect(),

@@ -36,7 +36,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     if !force {
         let record = container.record()?;
         container.allow(
-            container.status(record.as_ref()),
+            container.status(record.as_ref())?,
             Verb::Delete { force },
             "delete",
         )?;

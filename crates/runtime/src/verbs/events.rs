@@ -95,7 +95,7 @@ fn follow(record: &Record, group: &Group, interval: Duration) -> Result<u8> {
     let step = "wait for events";
     let pidfd = process::open(record.pid).at(step)?;
     // Held now, so that this answer stays true.
-    if record.process().is_none() {
+    if record.process()?.is_none() {
         return Err(Error::State {
             id: record.id.clone(),
             verb: WORDS,

@@ -104,7 +104,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let verb = Verb::Exec {
         paused: arguments.is_on("ignore-paused"),
     };
-    container.allow(container.status(record.as_ref()), verb, "exec in")?;
+    container.allow(container.status(record.as_ref())?, verb, "exec in")?;
     let mut record = record.ok_or_else(|| Error::NoContainer(id.clone()))?;
     choose_cgroup(&mut record, &arguments)?;
     let plan = plan(global, &container, &arguments)?;

@@ -3,12 +3,12 @@
 use crate::cli::{Arguments, Global, Usage, usage_error};
 use crate::error::Result;
 use crate::linux::lsm;
+use crate::output;
 use crate::plan::mounts;
 use crate::plan::namespaces::Kind;
 use dhow_sys::{capability, id};
 use serde_json::{Value, json};
 use std::ffi::OsString;
-use std::io::Write;
 
 /// The command line.
 pub const USAGE: Usage = Usage {
@@ -33,7 +33,7 @@ pub fn run(_: &Global, arguments: Vec<OsString>) -> Result<u8> {
         ));
     }
     let text = serde_json::to_string_pretty(&document()).unwrap_or_default();
-    let _ = writeln!(std::io::stdout(), "{text}");
+    output::print(&format!("{text}\n"))?;
     Ok(0)
 }
 

@@ -48,7 +48,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         .ok_or_else(|| usage_error(&USAGE, &format!("unknown signal {word:?}")))?;
     let container = Container::look(&global.root, id)?;
     let record = container.record()?;
-    let status = container.status(record.as_ref());
+    let status = container.status(record.as_ref())?;
     let Some(record) = record else {
         return Err(Error::State {
             id: id.clone(),
@@ -62,7 +62,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     container.allow(status, Verb::Kill, "kill")?;
     let pidfd = process::open(record.pid).at("hold the container's process")?;
     // Held now, so that this answer stays true.
-    if record.process().is_none() {
+    if record.process()?.is_none() {
         return Err(Error::State {
             id: id.clone(),
             verb: "kill",
@@ -89,7 +89,7 @@ fn all(record: &Record, status: Status, signal: u8) -> Result<u8> {
         // The end of the first process of a pid namespace ends all.
         _ if status != Status::Stopped && record.separates(Kind::Pid) && signal == SIGKILL => {
             let pidfd = process::open(record.pid).at("hold the container's process")?;
-            if record.process().is_some() {
+            if record.process()?.is_some() {
                 process::signal(pidfd.as_fd(), signal).at("send the signal")?;
             }
         }

@@ -4,8 +4,8 @@ use super::state::Shown;
 use crate::cli::{Arguments, Global, Usage, switch, usage_error, value};
 use crate::error::{Error, Result};
 use crate::linux::container::{Container, ids};
+use crate::output;
 use std::ffi::OsString;
-use std::io::Write;
 
 /// The command line.
 pub const USAGE: Usage = Usage {
@@ -39,10 +39,10 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     }
     let mut shown = Vec::new();
     for id in ids(&global.root)? {
-        match Container::look(&global.root, &id)
-            .and_then(|container| Ok((container.record()?, container)))
-        {
-            Ok((record, container)) => shown.push(Shown::new(&container, record)),
+        let looked = Container::look(&global.root, &id)
+            .and_then(|container| Shown::new(&container, container.record()?));
+        match looked {
+            Ok(one) => shown.push(one),
             // Deleted since the directory was read.
             Err(Error::NoContainer(_)) => {}
             Err(error) => crate::logging::failed(global, "list", &error),
@@ -65,7 +65,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
             }
         }
     };
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    output::print(&text)?;
     Ok(0)
 }
 

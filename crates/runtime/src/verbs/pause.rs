@@ -37,7 +37,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
 /// [`Error::State`]
 pub fn allowed(container: &Container, verb: Verb, word: &'static str) -> Result<Record> {
     let record = container.record()?;
-    container.allow(container.status(record.as_ref()), verb, word)?;
+    container.allow(container.status(record.as_ref())?, verb, word)?;
     record.ok_or_else(|| Error::NoContainer(container.id.clone()))
 }
 

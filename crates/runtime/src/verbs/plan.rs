@@ -3,11 +3,11 @@
 use crate::bundle::Bundle;
 use crate::cli::{Arguments, Global, Usage, usage_error, value};
 use crate::error::Result;
+use crate::output;
 use crate::plan::{Plan, narrative};
 use crate::platform;
 use serde::Serialize;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 
 /// The command line.
@@ -59,6 +59,6 @@ pub fn run(_: &Global, arguments: Vec<OsString>) -> Result<u8> {
         plan: &plan,
     };
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    let _ = writeln!(std::io::stdout(), "{text}");
+    output::print(&format!("{text}\n"))?;
     Ok(0)
 }

@@ -4,8 +4,8 @@ use crate::cli::{Arguments, Global, Usage, usage_error, value};
 use crate::error::{At, Error, Result};
 use crate::linux::birth::cgroup_error;
 use crate::linux::container::{Container, io};
+use crate::output;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -38,7 +38,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         .as_ref()
         .map_or(Ok(Vec::new()), dhow_cgroup::Group::pids)
         .map_err(cgroup_error)?;
-    if pids.is_empty() && record.process().is_some() {
+    if pids.is_empty() && record.process()?.is_some() {
         pids.push(record.pid);
     }
     let text = match arguments.value("format").unwrap_or("table") {
@@ -51,7 +51,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
             ));
         }
     };
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    output::print(&text)?;
     Ok(0)
 }
 

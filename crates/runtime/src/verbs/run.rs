@@ -84,10 +84,15 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     }
     // While the program runs others must be able to work on the container.
     container.unlock()?;
-    let exit = foreground::wait(&born.child, relay)?;
+    let exit = foreground::wait(&born.child, relay);
+    if exit.is_err() {
+        // Nobody would be left to end it.
+        born.child.end();
+    }
     if !arguments.is_on("keep") {
         finish(global, &request, &container, &born.cgroup);
     }
+    let exit = exit?;
     // At once: the kernel closes what is open faster than we could one by one.
     process::exit(exit.code())
 }

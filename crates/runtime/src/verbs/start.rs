@@ -28,7 +28,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let container = Container::open(&global.root, arguments.id(&USAGE)?)?;
     let record = container.record()?;
-    let status = container.status(record.as_ref());
+    let status = container.status(record.as_ref())?;
     container.allow(status, Verb::Start, "start")?;
     let record = record.ok_or_else(|| Error::NoContainer(container.id.clone()))?;
     let filter = match container.read("seccomp")? {

@@ -4,11 +4,11 @@ use crate::cli::{Arguments, Global, Usage};
 use crate::error::Result;
 use crate::linux::container::Container;
 use crate::linux::record::Record;
+use crate::output;
 use crate::state::Status;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write;
 
 /// The command line.
 pub const USAGE: Usage = Usage {
@@ -44,10 +44,12 @@ pub struct Shown {
 
 impl Shown {
     /// Puts it together.
-    #[must_use]
-    pub fn new(container: &Container, record: Option<Record>) -> Self {
-        let status = container.status(record.as_ref());
-        match record {
+    ///
+    /// # Errors
+    /// The call, when the kernel does not tell the status.
+    pub fn new(container: &Container, record: Option<Record>) -> Result<Self> {
+        let status = container.status(record.as_ref())?;
+        Ok(match record {
             Some(record) => Self {
                 oci_version: record.oci_version,
                 id: record.id,
@@ -74,7 +76,7 @@ impl Shown {
                 annotations: BTreeMap::new(),
                 owner: String::new(),
             },
-        }
+        })
     }
 }
 
@@ -85,8 +87,8 @@ impl Shown {
 pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let container = Container::look(&global.root, arguments.id(&USAGE)?)?;
-    let shown = Shown::new(&container, container.record()?);
+    let shown = Shown::new(&container, container.record()?)?;
     let text = serde_json::to_string_pretty(&shown).unwrap_or_default();
-    let _ = writeln!(std::io::stdout(), "{text}");
+    output::print(&format!("{text}\n"))?;
     Ok(0)
 }

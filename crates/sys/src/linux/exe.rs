@@ -63,7 +63,7 @@ fn is_safe(own: BorrowedFd<'_>) -> Result<bool> {
         return Ok(true);
     }
     let owner = super::fd::stat(own)?.st_uid;
-    let writable = super::fd::may(own, super::fd::Access::Write);
+    let writable = super::fd::may(own, super::fd::Access::Write)?;
     Ok(!writable && owner != super::id::effective_user())
 }
 

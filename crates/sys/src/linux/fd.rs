@@ -261,10 +261,11 @@ pub enum Access {
     Execute = 1,
 }
 
-/// Whether this process's effective ids may access an open file (`O_PATH` is enough) in a way
-/// (`faccessat2(2)`, Linux 5.8; before it the answer is no).
-#[must_use]
-pub fn may(fd: BorrowedFd<'_>, access: Access) -> bool {
+/// Whether this process's effective ids may access an open file (`O_PATH` is enough) in a way.
+///
+/// # Errors
+/// `faccessat2` (Linux 5.8) other than EACCES, EROFS and ETXTBSY, which are the answer no.
+pub fn may(fd: BorrowedFd<'_>, access: Access) -> Result<bool> {
     const EMPTY_PATH: usize = 0x1000;
     const EACCESS: usize = 0x200;
     let number = usize::try_from(fd.as_raw_fd()).unwrap_or(usize::MAX);
@@ -279,15 +280,22 @@ pub fn may(fd: BorrowedFd<'_>, access: Access) -> bool {
     ];
     // SAFETY: the path is a live empty C string.
     // NEED: rustix refuses an empty path here.
-    unsafe { syscall(libc::SYS_faccessat2, arguments) }.is_ok()
+    let result = unsafe { syscall(libc::SYS_faccessat2, arguments) };
+    match check_raw("faccessat2", result, || format!("{number}, {access:?}")) {
+        Err(error) if [libc::EACCES, libc::EROFS, libc::ETXTBSY].contains(&error.code()) => {
+            Ok(false)
+        }
+        result => result.map(|_| true),
+    }
 }
 
 /// Whether an open (`O_PATH` is enough) file is a regular one that may be executed by this process.
-#[must_use]
-pub fn is_executable_file(fd: BorrowedFd<'_>) -> bool {
-    let regular =
-        stat(fd).is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file());
-    regular && may(fd, Access::Execute)
+///
+/// # Errors
+/// `fstat`, or as [`may`].
+pub fn is_executable_file(fd: BorrowedFd<'_>) -> Result<bool> {
+    let regular = rustix::fs::FileType::from_raw_mode(stat(fd)?.st_mode).is_file();
+    Ok(regular && may(fd, Access::Execute)?)
 }
 
 /// Closes every descriptor from `first` on but those in `kept`: for a process that is about to

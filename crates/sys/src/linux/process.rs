@@ -82,7 +82,7 @@ pub fn clone(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     const PIDFD: u64 = 0x1000;
     const INTO_CGROUP: u64 = 0x2_0000_0000;
     let shown = || format!("{flags:#x}, cgroup {:?}", cgroup.map(|fd| fd.as_raw_fd()));
-    if !single_threaded() {
+    if !single_threaded()? {
         return Err(Error::new("clone3", shown(), libc::EDEADLK));
     }
     let mut pidfd: i32 = -1;
@@ -128,13 +128,17 @@ pub fn clone(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
 static ALONE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// Whether this process has one thread only: `/proc/self/task` has one link per thread and two
-/// of its own. Unreadable counts as several.
-#[must_use]
-pub fn single_threaded() -> bool {
+/// of its own.
+///
+/// # Errors
+/// `stat`: `/proc` does not tell.
+pub fn single_threaded() -> Result<bool> {
     if ALONE.load(std::sync::atomic::Ordering::Relaxed) {
-        return true;
+        return Ok(true);
     }
-    rustix::fs::stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3)
+    let tasks = "/proc/self/task";
+    let stat = check("stat", rustix::fs::stat(tasks), || tasks.into())?;
+    Ok(stat.st_nlink == 3)
 }
 
 /// Ends this process at once: no exit handlers of the parent's image, no flushing of its copied buffers.

@@ -25,6 +25,20 @@ const START_UP: [Sysno; 9] = [
     Sysno::brk,
 ];
 
+/// What the manual says is always successful is no point.
+const CANNOT_FAIL: [Sysno; 10] = [
+    Sysno::exit,
+    Sysno::exit_group,
+    Sysno::getpid,
+    Sysno::getppid,
+    Sysno::gettid,
+    Sysno::getuid,
+    Sysno::geteuid,
+    Sysno::getgid,
+    Sysno::getegid,
+    Sysno::umask,
+];
+
 /// In the register for the answer while a call goes in: -ENOSYS.
 const NO_ANSWER_YET: u64 = (-38_i64).cast_unsigned();
 
@@ -237,8 +251,7 @@ impl Tracer {
             return;
         };
         tracee.has_begun |= !START_UP.contains(&call);
-        // What cannot fail is no point.
-        if !tracee.has_begun || matches!(call, Sysno::exit | Sysno::exit_group) {
+        if !tracee.has_begun || CANNOT_FAIL.contains(&call) {
             return;
         }
         let here = (tracee.ordinal, tracee.count);

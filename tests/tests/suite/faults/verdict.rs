@@ -26,10 +26,23 @@ pub(super) fn of(
             Err(why) => Verdict::Wrong(format!("succeeded, but {why}")),
         },
         Some(1 | 255) if said.contains("panicked") => Verdict::Wrong("panicked".into()),
-        Some(1 | 255) if said.contains(errno) => Verdict::Refused,
+        Some(1 | 255) if names(&said, errno) => Verdict::Refused,
         Some(1 | 255) => Verdict::Wrong(format!("the error does not name {errno}")),
         code => Verdict::Wrong(format!("ended with {code:?}, signal {:?}", output.signal)),
     }
+}
+
+/// Whether a message tells the errno, by its name or in the words of the standard library.
+fn names(said: &str, errno: &str) -> bool {
+    let words = match errno {
+        "EIO" => "I/O error",
+        "EPERM" => "Operation not permitted",
+        "ENOMEM" => "Out of memory",
+        "ENOSPC" => "No space left on device",
+        "EINTR" => "Interrupted system call",
+        _ => "Function not implemented",
+    };
+    said.contains(errno) || said.contains(words)
 }
 
 /// The places of a report at which two containers of the same bundle differ: their numbers and times.

@@ -1,0 +1,25 @@
+//! What a verb prints on standard output.
+
+use crate::error::{Error, Result};
+use std::io::{ErrorKind, Write};
+
+/// Prints; a reader that has gone away is no failure.
+///
+/// # Errors
+/// The write: half an answer is none.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let code = error.raw_os_error().unwrap_or(0);
+            Err(Error::step(
+                "print the answer",
+                dhow_sys::Error::new("write", "standard output", code),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
