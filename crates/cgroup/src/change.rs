@@ -196,8 +196,8 @@ mod tests {
     }
 
     /// (merged, effective) of an update, as JSON.
-    fn change(before: Value, update: Value) -> (Value, Value) {
-        let change = Change::of(&resources(&before), &resources(&update));
+    fn change(before: &Value, update: &Value) -> (Value, Value) {
+        let change = Change::of(&resources(before), &resources(update));
         let json = |resources| serde_json::to_value(resources).unwrap();
         (json(change.merged), json(change.effective))
     }
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn what_is_not_named_keeps_its_value_and_is_not_written() {
         let before = json!({"memory": {"limit": 100, "reservation": 50}, "pids": {"limit": 7}});
-        let (merged, effective) = change(before, json!({"memory": {"reservation": 60}}));
+        let (merged, effective) = change(&before, &json!({"memory": {"reservation": 60}}));
         assert_eq!(
             merged,
             json!({"memory": {"limit": 100, "reservation": 60}, "pids": {"limit": 7}})
@@ -235,9 +235,9 @@ mod tests {
             ),
             (json!({"cpu": {"shares": 5}}), json!({"cpu": {"shares": 5}})),
         ] {
-            assert_eq!(change(before.clone(), update).1, effective);
+            assert_eq!(change(&before, &update).1, effective);
         }
-        let (merged, _) = change(before, json!({"memory": {"limit": -1}}));
+        let (merged, _) = change(&before, &json!({"memory": {"limit": -1}}));
         assert_eq!(merged["memory"], json!({"limit": -1}));
     }
 
@@ -245,12 +245,12 @@ mod tests {
     fn a_zero_that_means_not_set_changes_nothing() {
         let before = json!({"memory": {"limit": 100}, "cpu": {"quota": 5000, "cpus": "0"}, "pids": {"limit": 7}});
         let update = json!({"memory": {"limit": 0, "swap": 0}, "cpu": {"quota": 0, "cpus": ""}, "pids": {"limit": 0}});
-        let (merged, effective) = change(before.clone(), update);
+        let (merged, effective) = change(&before, &update);
         assert_eq!(merged, before);
         assert_eq!(effective["cpu"], json!({}));
         assert_eq!(effective.get("pids"), None);
         // These zeros are values.
-        let (merged, effective) = change(before, json!({"cpu": {"burst": 0, "idle": 0}}));
+        let (merged, effective) = change(&before, &json!({"cpu": {"burst": 0, "idle": 0}}));
         assert_eq!(
             (&merged["cpu"]["burst"], &merged["cpu"]["idle"]),
             (&json!(0), &json!(0))
@@ -261,15 +261,15 @@ mod tests {
     #[test]
     fn the_end_of_idleness_brings_the_shares_back() {
         let before = json!({"cpu": {"shares": 512, "idle": 1}});
-        let (_, effective) = change(before, json!({"cpu": {"idle": 0}}));
+        let (_, effective) = change(&before, &json!({"cpu": {"idle": 0}}));
         assert_eq!(effective, json!({"cpu": {"shares": 512, "idle": 0}}));
     }
 
     #[test]
     fn device_rules_of_the_creation_are_not_written_again() {
         let rules = json!({"devices": [{"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"}]});
-        assert_eq!(change(rules.clone(), rules.clone()).1, json!({}));
-        assert_eq!(change(json!({}), rules.clone()), (rules.clone(), rules));
+        assert_eq!(change(&rules, &rules).1, json!({}));
+        assert_eq!(change(&json!({}), &rules), (rules.clone(), rules));
     }
 
     #[test]
@@ -279,7 +279,7 @@ mod tests {
             "unified": {"memory.high": "5"}});
         let update = json!({"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 3}]},
             "unified": {"memory.high": "6", "memory.low": "1"}});
-        let (merged, effective) = change(before, update.clone());
+        let (merged, effective) = change(&before, &update);
         assert_eq!(effective, update);
         let list = &merged["blockIO"]["throttleReadBpsDevice"];
         assert_eq!(
