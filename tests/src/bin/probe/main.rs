@@ -13,6 +13,8 @@ mod platform;
 #[path = "linux.rs"]
 mod platform;
 #[cfg(target_os = "linux")]
+mod race;
+#[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
 mod watch;
