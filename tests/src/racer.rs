@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// The name of what is raced for; half of the time a directory, half of the time a link.
 pub const PLACE: &str = "place";
 /// The name under which the other of the two is.
-const OTHER: &str = "other";
+pub const OTHER: &str = "other";
 
 /// A volume in which a directory and a link exchange their names.
 #[derive(Debug)]
@@ -34,36 +34,30 @@ impl Racer {
     /// When the volume cannot be made or the exchange does not begin.
     #[must_use]
     pub fn start(test: &Test, target: &Path, fill: impl FnOnce(&Path)) -> Self {
-        let volume = test.root().join("volume");
-        Self::start_in(test, volume, PLACE, target, fill)
+        Self::start_for(test, PLACE, target, |place| {
+            fs::create_dir(place).expect("mkdir");
+            fill(place);
+        })
     }
 
-    /// The same, in this volume and for this name.
+    /// The same for this name, at which `make` makes what a link takes the place of.
     ///
     /// # Panics
     /// As [`start`](Self::start).
     #[must_use]
-    pub fn start_in(
-        test: &Test,
-        volume: PathBuf,
-        place: &str,
-        target: &Path,
-        fill: impl FnOnce(&Path),
-    ) -> Self {
+    pub fn start_for(test: &Test, place: &str, target: &Path, make: impl FnOnce(&Path)) -> Self {
+        let volume = test.root().join("volume");
+        fs::create_dir(&volume).expect("make the volume");
         let (one, other) = (volume.join(place), volume.join(OTHER));
-        if !one.exists() {
-            fs::create_dir_all(&one).expect("make the volume");
-        }
-        fill(&one);
+        make(&one);
         symlink(target, &other).expect("link out of the volume");
         let probe = program::binary("probe").unwrap_or_else(|reason| panic!("{reason}"));
         let words: [OsString; 4] = [probe.into(), "exchange".into(), one.into(), other.into()];
         let hour = Duration::from_secs(3600);
         let running = test.command(&words).limit(hour).spawn();
         let racer = Self { volume, running };
-        let began = crate::processes::eventually(Duration::from_secs(5), || {
-            racer.has_both_forms(place)
-        });
+        let began =
+            crate::processes::eventually(Duration::from_secs(5), || racer.has_both_forms(place));
         assert!(began, "the exchange did not begin");
         racer
     }

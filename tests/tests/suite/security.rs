@@ -4,6 +4,7 @@
 //! nothing left (the leak snapshot of every test). Where a rival is weak against a row, the test
 //! runs on ours alone or says which expectation differs.
 
+mod s_console;
 mod s_cwd;
 mod s_dev_link;
 mod s_exe;
@@ -13,6 +14,7 @@ mod s_identity;
 mod s_inheritable;
 mod s_mask;
 mod s_mkdir;
+mod s_mount_race;
 mod s_proc_link;
 mod s_readonly;
 mod s_sysctl;

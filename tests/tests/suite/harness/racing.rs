@@ -45,7 +45,10 @@ fn wins_against_a_check_and_a_name(test: &Test) {
         wins += u64::from(read.is_some_and(|text| text.starts_with("canary")));
     }
     eprintln!("{wins} wins in {tries} tries, {:?}", start.elapsed());
-    assert!(wins > 0, "the racer never won in {tries} tries: a blind rig");
+    assert!(
+        wins > 0,
+        "the racer never won in {tries} tries: a blind rig"
+    );
     racer.stop();
 }
 
