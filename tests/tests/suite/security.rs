@@ -16,5 +16,6 @@ mod s_mask;
 mod s_mkdir;
 mod s_mount_race;
 mod s_proc_link;
+mod s_ptrace;
 mod s_readonly;
 mod s_sysctl;

@@ -1,6 +1,6 @@
 //! Single acts, each saying how the kernel answered: `{"ok":true,…}` or `{"errno":N}`.
 
-use crate::{race, watch};
+use crate::{race, watch, watch_joining};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
@@ -41,6 +41,7 @@ pub(crate) fn perform(act: &str, words: &[String]) -> Done {
         "fork" => fork(word(0)),
         "memory" => memory(word(0)),
         "exchange" => return race::exchange(word(0), word(1)),
+        "watch-joining" => return watch_joining::newcomers(word(0)),
         "watch-exe" => return watch::programs(word(0)),
         _ => {
             eprintln!("probe: no such act: {act}");

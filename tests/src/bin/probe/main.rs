@@ -18,6 +18,8 @@ mod race;
 mod report;
 #[cfg(target_os = "linux")]
 mod watch;
+#[cfg(target_os = "linux")]
+mod watch_joining;
 
 fn main() -> std::process::ExitCode {
     platform::main()
