@@ -28,6 +28,7 @@ pub mod program;
 pub mod racer;
 pub mod schema;
 pub mod test;
+pub mod trace;
 pub mod view;
 
 pub use bundle::Bundle;
@@ -40,3 +41,4 @@ pub use image::{Image, Layer};
 pub use program::Kind;
 pub use racer::Racer;
 pub use test::Test;
+pub use trace::Trace;

@@ -15,6 +15,7 @@ mod s_inheritable;
 mod s_mask;
 mod s_mkdir;
 mod s_mount_race;
+mod s_order;
 mod s_proc_link;
 mod s_ptrace;
 mod s_readonly;
