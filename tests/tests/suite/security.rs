@@ -4,6 +4,7 @@
 //! nothing left (the leak snapshot of every test). Where a rival is weak against a row, the test
 //! runs on ours alone or says which expectation differs.
 
+mod s_af;
 mod s_cgroup_ro;
 mod s_console;
 mod s_cwd;
@@ -22,4 +23,5 @@ mod s_order;
 mod s_proc_link;
 mod s_ptrace;
 mod s_readonly;
+mod s_root_write;
 mod s_sysctl;

@@ -34,6 +34,7 @@ pub(crate) fn perform(act: &str, words: &[String]) -> Done {
         "getcwd" => cwd(),
         "uname" => uname(),
         "socket" => socket(word(0)),
+        "sockets" => each(words, socket),
         "chroot" => result(rustix::process::chroot(word(0)).map(|()| Value::Null)),
         "sethostname" => {
             result(rustix::system::sethostname(word(0).as_bytes()).map(|()| Value::Null))
