@@ -5,6 +5,7 @@
 //! runs on ours alone or says which expectation differs.
 
 mod s_af;
+mod s_bpf_size;
 mod s_cgroup_ro;
 mod s_console;
 mod s_cwd;
