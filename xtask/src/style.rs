@@ -112,7 +112,12 @@ fn check(package: &Package, source: &Source) -> Vec<Finding> {
         calls::unwraps,
         calls::unsafes,
     ];
-    let shipped = [calls::programs, calls::paths, calls::open_places];
+    let shipped = [
+        calls::programs,
+        calls::paths,
+        calls::open_places,
+        calls::panics,
+    ];
     for rule in everywhere {
         findings.extend(rule(source));
     }
