@@ -25,4 +25,5 @@ mod s_proc_link;
 mod s_ptrace;
 mod s_readonly;
 mod s_root_write;
+mod s_sec_tab;
 mod s_sysctl;
