@@ -64,7 +64,7 @@ fn attack(pid: u32, log: &mut File) {
     let list = fs::read_dir(format!("/proc/{pid}/fd"));
     for entry in list.into_iter().flatten().flatten() {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        if open(&entry.path(), flags, Mode::empty()).is_ok() {
+        if open(entry.path(), flags, Mode::empty()).is_ok() {
             let target = fs::read_link(entry.path()).unwrap_or_default();
             took(&format!("{} {}", entry.path().display(), target.display()));
         }

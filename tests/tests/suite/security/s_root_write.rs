@@ -55,7 +55,7 @@ fn take(test: &Test, canary: &Path, place: &Path, form: &str) {
         "directory" => fs::create_dir(place).expect("mkdir"),
         _ => {
             fs::write(place, "").expect("write");
-            fs::set_permissions(place, Permissions::from_mode(0)).expect("chmod");
+            fs::set_permissions(place, Permissions::from_mode(0o000)).expect("chmod");
         }
     }
 }
