@@ -25,8 +25,10 @@ pub mod leak;
 pub mod needs;
 pub mod processes;
 pub mod program;
+pub mod racer;
 pub mod schema;
 pub mod test;
+pub mod trace;
 pub mod view;
 
 pub use bundle::Bundle;
@@ -37,4 +39,6 @@ pub use container::Container;
 pub use engine::Dhow;
 pub use image::{Image, Layer};
 pub use program::Kind;
+pub use racer::Racer;
 pub use test::Test;
+pub use trace::Trace;

@@ -47,7 +47,7 @@ pub fn missing(need: &str) -> Option<String> {
         ),
         "sys_resource" => absent(host::has_capability(24), "needs CAP_SYS_RESOURCE"),
         "subid_tools" => installed("newuidmap"),
-        "busybox" => installed("busybox"),
+        "busybox" | "strace" | "cc" => installed(need),
         "runc" => program::Kind::Runc.program().err(),
         "crun" => program::Kind::Crun.program().err(),
         "podman" | "skopeo" | "umoci" | "mmdebstrap" => installed(need),

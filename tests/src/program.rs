@@ -4,7 +4,9 @@
 //! test is wrong until shown otherwise.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A runtime that a test drives by the OCI command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,30 @@ pub fn binary(name: &str) -> Result<PathBuf, String> {
         .map(|place| place.join(name))
         .find(|path| path.is_file())
         .ok_or_else(|| format!("{name} is in none of {places:?}; build it or set DHOW_BIN_DIR"))
+}
+
+/// Compiles a C program, statically and at a fixed address, into this directory: for the few calls
+/// that Rust cannot make without being unsafe.
+///
+/// # Errors
+/// The reason in words: no compiler, or no static C library.
+///
+/// # Panics
+/// When the source cannot be written.
+pub fn compile(directory: &Path, name: &str, source: &str) -> Result<PathBuf, String> {
+    let compiler = on_path("cc").ok_or("cc is not installed")?;
+    let (file, program) = (directory.join(format!("{name}.c")), directory.join(name));
+    fs::write(&file, source).expect("write the source");
+    let output = Command::new(compiler)
+        .args(["-static", "-no-pie", "-O1", "-o"])
+        .args([&program, &file])
+        .output()
+        .map_err(|error| format!("cc cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(program);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(format!("cc cannot link a static program: {said}"))
 }
 
 /// A program on the search path, with the places an ordinary user's path lacks.

@@ -112,7 +112,12 @@ fn check(package: &Package, source: &Source) -> Vec<Finding> {
         calls::unwraps,
         calls::unsafes,
     ];
-    let shipped = [calls::programs, calls::paths, calls::open_places];
+    let shipped = [
+        calls::programs,
+        calls::paths,
+        calls::open_places,
+        calls::panics,
+    ];
     for rule in everywhere {
         findings.extend(rule(source));
     }
@@ -126,15 +131,20 @@ fn check(package: &Package, source: &Source) -> Vec<Finding> {
 /// What the documents promise.
 fn documents(root: &Path, tests: &[String]) -> Result<Vec<Finding>, Error> {
     let mut findings = promises::untested(&read(&root.join("SECURITY.md"))?, tests);
-    let conformance = read(&root.join("docs/conformance.md"))?;
     // Short names: the runtime's sources and the suite are what most rows are about.
     let places = ["crates/runtime/src", "tests/tests/suite", ""].map(|place| root.join(place));
-    findings.extend(promises::missing(&conformance, |path| {
+    let find = |path: &str| {
         let texts = places
             .iter()
             .filter_map(|place| fs::read_to_string(place.join(path)).ok());
         texts.reduce(|all, text| all + &text)
-    }));
+    };
+    for document in ["docs/conformance.md", "docs/cves.md"] {
+        let text = read(&root.join(document))?;
+        findings.extend(promises::missing(document, &text, find));
+    }
+    let cves = read(&root.join("docs/cves.md"))?;
+    findings.extend(promises::misfiled(&cves, find));
     Ok(findings)
 }
 

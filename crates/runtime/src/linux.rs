@@ -27,5 +27,6 @@ pub mod program;
 pub mod record;
 pub mod removal;
 pub mod rootfs;
+pub mod sysfs;
 pub mod two_clones;
 pub mod undo;

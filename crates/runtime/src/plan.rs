@@ -240,6 +240,9 @@ fn refuse_foreign(spec: &Spec, linux: &Linux) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// `UID_GID_MAP_MAX_EXTENTS` (`user_namespaces(7)`).
+const MOST_MAPPINGS: usize = 340;
+
 fn id_mappings(linux: &Linux, namespaces: &Namespaces, host: &Host) -> Result<(), Invalid> {
     let lists = [
         ("linux.uidMappings", &linux.uid_mappings),
@@ -257,6 +260,11 @@ fn id_mappings(linux: &Linux, namespaces: &Namespaces, host: &Host) -> Result<()
                 path,
                 "needs a user namespace in linux.namespaces",
             ));
+        }
+        if list.len() > MOST_MAPPINGS {
+            let count = list.len();
+            let reason = format!("has {count} mappings; the kernel takes {MOST_MAPPINGS}");
+            return Err(Invalid::new(path, reason));
         }
         for (index, mapping) in list.iter().enumerate() {
             mapping_fits(mapping, &list[..index])

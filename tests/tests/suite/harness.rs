@@ -1,5 +1,7 @@
 //! The harness sees what it claims to see: each check is shown to fail first.
 
+mod racing;
+
 use dhow_tests::leak::Snapshot;
 use dhow_tests::{Canary, Test, for_runtimes, host, processes, schema};
 use serde_json::json;

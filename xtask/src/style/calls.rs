@@ -1,12 +1,14 @@
-//! Calls that this project does not make: those that panic on outside input, those that hand a
-//! name to the kernel or to a shell, and unsafe code outside its one crate.
+//! Calls that this project does not make: those that panic on outside input or where a container is
+//! being born, those that hand a name to the kernel or to a shell, and unsafe code outside its one
+//! crate. Together with the compiler's own lints (`unused_must_use`, `forbid(unsafe_code)`) this is
+//! S-LINT of docs/cves.md.
 
 use super::Finding;
 use super::source::Source;
 
 /// Calls that take a path by name. A container's path must never be among them, so every file
 /// that makes one stands in the list of exceptions with the reason why its paths are the host's.
-const PATH_CALLS: [&str; 9] = [
+const PATH_CALLS: [&str; 16] = [
     "File::open(",
     "File::create(",
     "File::create_new(",
@@ -15,17 +17,27 @@ const PATH_CALLS: [&str; 9] = [
     "rustix::",
     "libc::",
     ".exists(",
+    ".try_exists(",
     ".canonicalize(",
+    ".symlink_metadata(",
+    ".read_dir(",
+    ".read_link(",
+    "UnixListener::bind(",
+    "UnixStream::connect(",
+    "set_current_dir(",
 ];
 
 /// Functions of `std::fs` that take one.
-const FS_CALLS: [&str; 18] = [
+const FS_CALLS: [&str; 22] = [
     "canonicalize",
+    "chown",
+    "chroot",
     "copy",
     "create_dir",
     "create_dir_all",
     "exists",
     "hard_link",
+    "lchown",
     "metadata",
     "read",
     "read_dir",
@@ -36,6 +48,7 @@ const FS_CALLS: [&str; 18] = [
     "remove_file",
     "rename",
     "set_permissions",
+    "symlink",
     "symlink_metadata",
     "write",
 ];
@@ -44,6 +57,30 @@ const FS_CALLS: [&str; 18] = [
 pub(crate) fn unwraps(source: &Source) -> Vec<Finding> {
     let why = "return the error, or say with expect(…) why it cannot happen";
     each(source, ".unwrap()", "unwrap", why)
+}
+
+/// What panics, in the files between the clone and the execve: a process that ends there without a word
+/// leaves its parent to guess, and its destructors run in a child that has the parent's memory.
+pub(crate) fn panics(source: &Source) -> Vec<Finding> {
+    const CHILD: &str = "crates/runtime/src/linux";
+    const PANICS: [&str; 7] = [
+        "panic!(",
+        "unreachable!(",
+        "assert!(",
+        "assert_eq!(",
+        "assert_ne!(",
+        ".expect(\"",
+        "std::process::exit(",
+    ];
+    if !source.path.starts_with(CHILD) {
+        return Vec::new();
+    }
+    let why =
+        "the child reports to its parent and leaves by execve or process::exit: return the error";
+    let found = PANICS
+        .iter()
+        .flat_map(|word| each(source, word, "child-panic", why));
+    found.collect()
 }
 
 /// `unsafe` outside the crate `sys`.
@@ -265,6 +302,35 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn sockets_and_links_by_name_are_path_calls() {
+        for call in [
+            "UnixStream::connect(p)",
+            "std::os::unix::fs::symlink(a, b)",
+            "p.symlink_metadata()",
+            "std::env::set_current_dir(p)",
+        ] {
+            let text = format!("fn a() {{ {call}; }}");
+            assert_eq!(
+                rules("crates/a/src/a.rs", &text, paths),
+                ["path-call"],
+                "{call}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_panics_between_clone_and_execve() {
+        let child = "crates/runtime/src/linux/a.rs";
+        for call in ["panic!(\"x\")", "b.expect(\"x\")", "assert_eq!(a, b)"] {
+            let text = format!("fn a() {{ {call}; }}");
+            assert_eq!(rules(child, &text, panics), ["child-panic"], "{call}");
+            assert!(rules("crates/runtime/src/plan.rs", &text, panics).is_empty());
+        }
+        // A method of the handshake has that name, too.
+        assert!(rules(child, "fn a() { b.expect(|said| said); }", panics).is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Promises in documents must have a test: each id that SECURITY.md promises (such as S-EXE) stands
-//! in a test, and each file and test that docs/conformance.md names exists.
+//! in a test, each file and test that docs/conformance.md and docs/cves.md name exists, and each test that
+//! docs/cves.md names carries the id of its row.
 
 use std::path::Path;
 
@@ -29,21 +30,16 @@ pub(crate) fn untested(security: &str, tests: &[String]) -> Vec<Finding> {
     findings
 }
 
-/// Files and functions that docs/conformance.md names in its rows, as `file.rs` or `file.rs::function`,
-/// and that do not exist. `read` answers with a file's text.
-pub(crate) fn missing(conformance: &str, read: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
+/// Files and functions that a document names in its rows, as `file.rs` or `file.rs::function`, and that do
+/// not exist. `read` answers with a file's text.
+pub(crate) fn missing(
+    document: &str,
+    text: &str,
+    read: impl Fn(&str) -> Option<String>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (index, line) in conformance
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| line.starts_with("| "))
-    {
-        let named = line
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .filter(|word| word.contains(".rs"));
-        for word in named {
+    for (index, line) in rows(text) {
+        for word in named(line) {
             let (file, function) = word.split_once("::").unwrap_or((word, ""));
             let text = read(file);
             let there = text.is_some_and(|text| {
@@ -51,16 +47,49 @@ pub(crate) fn missing(conformance: &str, read: impl Fn(&str) -> Option<String>) 
             });
             if !there {
                 let why = format!("it names {word}, which does not exist");
-                findings.push(Finding::new(
-                    Path::new("docs/conformance.md"),
-                    index + 1,
-                    "promise",
-                    why,
-                ));
+                findings.push(Finding::new(Path::new(document), index, "promise", why));
             }
         }
     }
     findings
+}
+
+/// Rows of docs/cves.md with a test whose file does not carry the row's id, and those without a test.
+pub(crate) fn misfiled(cves: &str, read: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |index, why| {
+        let path = Path::new("docs/cves.md");
+        findings.push(Finding::new(path, index, "promise", why));
+    };
+    for (index, line) in rows(cves) {
+        let Some(id) = line.split(" | ").nth(1).filter(|id| is_id(id)) else {
+            continue;
+        };
+        if named(line).next().is_none() {
+            find(index, format!("{id} has no test"));
+        }
+        for word in named(line) {
+            let file = word.split("::").next().unwrap_or(word);
+            if read(file).is_some_and(|text| !text.contains(id)) {
+                find(index, format!("{file} does not name {id}"));
+            }
+        }
+    }
+    findings
+}
+
+/// The rows of a table with their line numbers.
+fn rows(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate();
+    lines
+        .map(|(index, line)| (index + 1, line))
+        .filter(|(_, line)| line.starts_with("| "))
+}
+
+/// The Rust files and functions that a row names.
+fn named(row: &str) -> impl Iterator<Item = &str> {
+    let quoted = row.split('`').skip(1).step_by(2);
+    quoted.filter(|word| word.contains(".rs"))
 }
 
 /// `S-` or `R-` and capital letters or digits.
@@ -89,11 +118,21 @@ mod tests {
     #[test]
     fn a_file_or_function_that_does_not_exist_is_found() {
         let rows = "| clause | `a/b.rs` | `a/b.rs::f`, `a/b.rs::g`, `c/d.rs::f` |\n`x/y.rs` outside a row\n";
-        let found = missing(rows, |path| {
+        let found = missing("docs/a.md", rows, |path| {
             (path == "a/b.rs").then(|| "fn f() {}".to_owned())
         });
         assert_eq!(found.len(), 2);
         assert!(found[0].why.contains("a/b.rs::g"));
         assert!(found[1].why.contains("c/d.rs::f"));
+    }
+
+    #[test]
+    fn a_test_of_another_id_is_found() {
+        let rows = "| CVE-1 | S-EXE | `a.rs::f` | holds |\n| CVE-2 | S-CWD | `a.rs::f` | holds |\n\
+                    | CVE-3 | S-CWD | by hand | holds |\n| vulnerability | id | tests | outcome |\n";
+        let found = misfiled(rows, |_| Some("//! S-EXE\nfn f() {}".to_owned()));
+        assert_eq!(found.len(), 2);
+        assert!(found[0].line == 2 && found[0].why.contains("does not name S-CWD"));
+        assert!(found[1].line == 3 && found[1].why.contains("no test"));
     }
 }

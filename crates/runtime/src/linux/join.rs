@@ -10,7 +10,9 @@
 //!
 //! The namespaces are joined through the pidfd of the container's first process, whose identity was
 //! checked, so that no reuse of its number can lead elsewhere. This process cannot be traced or read
-//! from inside before its execve: it gave up being dumpable before it joined (CVE-2016-9962).
+//! from inside before its execve: it gave up being dumpable before it joined (CVE-2016-9962), and holds
+//! on to that when it becomes the root of the container's user namespace. Only a capability to trace
+//! in the host's own user namespace reaches it, which the kernel lets nobody take back.
 
 use super::birth::{cgroup_error, leave};
 use super::console::{self, Console};
@@ -82,7 +84,10 @@ pub fn join(order: &Order<'_>) -> Result<(Child, Channel)> {
             .add_unified(child.pid, target.is_some())
             .map_err(cgroup_error)?;
     }
-    attributes::limits(&order.plan.process, &procfs, Some(child.pid))?;
+    attributes::resource_limits(&order.plan.process, Some(child.pid))?;
+    if !order.record.separates(Kind::User) {
+        attributes::oom_adjustment(&order.plan.process, &procfs, Some(child.pid))?;
+    }
     parent_end.go().at("let the process go on")?;
     parent_end.expect(|said| matches!(said, Said::Ready), "prepare the program")?;
     undo.forget();
@@ -108,13 +113,7 @@ impl Joining<'_> {
         let step = "clone the process";
         let record = self.order.record;
         if record.separates(Kind::User) {
-            return two_clones::clone_inside(
-                || self.enter_cgroup().and_then(|()| self.enter(self.flags())),
-                0,
-                cgroup,
-                parent,
-                child,
-            );
+            return two_clones::clone_inside(|| self.enter_unseen(), 0, cgroup, parent, child);
         }
         if record.separates(Kind::Pid) {
             // Counts for children only, and this one is the last. The way back is not open to everybody:
@@ -150,6 +149,16 @@ impl Joining<'_> {
         namespace::join(self.init, flags).at("join the container's namespaces")
     }
 
+    /// Enters the container's user namespace and all others. Whoever is in there already may trace
+    /// what is dumpable, so this process and the one that it clones are not. An adjustment is
+    /// inherited, and written while this is still ours to write.
+    fn enter_unseen(&self) -> Result<()> {
+        self.enter_cgroup()?;
+        attributes::oom_adjustment(&self.order.plan.process, self.procfs, None)?;
+        process::set_undumpable().at("protect the process")?;
+        self.enter(self.flags())
+    }
+
     fn run(&self, channel: Channel) -> (Channel, Result<Infallible>) {
         let program = match self.prepare(&channel) {
             Ok(program) => program,
@@ -177,8 +186,10 @@ impl Joining<'_> {
             process::exit(1);
         }
         if self.order.record.separates(Kind::User) {
-            attributes::become_namespace_root()?;
+            attributes::become_unseen_namespace_root()?;
         } else {
+            // The host's root already is; a nested one needed its limits first.
+            process::set_undumpable().at("protect the process")?;
             self.enter(self.flags() & !namespace::PID)?;
         }
         console::new_session()?;

@@ -5,11 +5,11 @@
 //! as something to mount on.
 
 use super::rootfs::{Rootfs, propagation};
-use super::{cgroup_mount, copy_up};
+use super::{cgroup_mount, copy_up, sysfs};
 use crate::error::{At, Error, Result};
 use crate::plan::invalid::Invalid;
 use crate::plan::mounts::{Attributes, Mount, Source};
-use dhow_sys::mount::{self, Change, Filesystem};
+use dhow_sys::mount::{self, Change, Filesystem, RDONLY};
 use dhow_sys::{FileType, Mode, OFlags, fd, path};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -149,6 +149,9 @@ fn one(
     // Attributes before the mount can be seen, so that there is no moment without them.
     change(mounted.as_fd(), planned).at(&step)?;
     mount::attach(mounted.as_fd(), target.as_fd()).at(&step)?;
+    if planned.attributes.set & RDONLY != 0 {
+        sysfs::protect_cgroups(mounted.as_fd()).at(&step)?;
+    }
     if planned.destination.trim_end_matches('/').is_empty() {
         root.cover(mounted);
     }

@@ -12,12 +12,21 @@ use dhow_sys::{Mode, OFlags, fd, id, namespace, path, process, signal};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// Resource limits and out-of-memory adjustment, of a child (`pid`) or of this process. A value that
-/// may not be set is an error only if another one is in force.
+/// Resource limits and out-of-memory adjustment, of a child or of this process.
 ///
 /// # Errors
 /// `prlimit`, or the write.
 pub fn limits(wanted: &Process, procfs: &Procfs, child: Option<u32>) -> Result<()> {
+    resource_limits(wanted, child)?;
+    oom_adjustment(wanted, procfs, child)
+}
+
+/// The resource limits of a child or of this process. One that may not be set is an error only if another
+/// is in force.
+///
+/// # Errors
+/// `prlimit`.
+pub fn resource_limits(wanted: &Process, child: Option<u32>) -> Result<()> {
     let pid = child.unwrap_or(0);
     for &(resource, soft, hard) in &wanted.rlimits {
         let limit = Limit { soft, hard };
@@ -35,6 +44,15 @@ pub fn limits(wanted: &Process, procfs: &Procfs, child: Option<u32>) -> Result<(
             ));
         }
     }
+    Ok(())
+}
+
+/// The out-of-memory adjustment of a child or of this process. One that may not be set is an error only
+/// if another is in force.
+///
+/// # Errors
+/// The write: EACCES when the process is another's or not dumpable.
+pub fn oom_adjustment(wanted: &Process, procfs: &Procfs, child: Option<u32>) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj else {
         return Ok(());
     };
@@ -56,18 +74,27 @@ pub fn limits(wanted: &Process, procfs: &Procfs, child: Option<u32>) -> Result<(
     Ok(())
 }
 
-/// Becomes root of the user namespace that this process is in.
+/// Becomes root of the user namespace that this process is in, and dumpable again.
 ///
 /// # Errors
 /// `setresuid`, `setresgid`: EINVAL when the map has no id 0.
 pub fn become_namespace_root() -> Result<()> {
-    let step = "become root of the user namespace";
+    become_unseen_namespace_root()?;
+    // The change of user makes this process undumpable, and its files in procfs the host root's.
+    process::set_dumpable().at(NAMESPACE_ROOT)
+}
+
+const NAMESPACE_ROOT: &str = "become root of the user namespace";
+
+/// The same for a process that others of its namespaces may look for: dumpable or not as before.
+///
+/// # Errors
+/// As [`become_namespace_root`].
+pub fn become_unseen_namespace_root() -> Result<()> {
     // Groups of the caller must not reach inside; where the kernel forbids the call it also keeps them.
     let _ = id::set_groups(&[]);
-    id::set_group(0).at(step)?;
-    id::set_user(0).at(step)?;
-    // The change of user makes this process undumpable, and its files in procfs the host root's.
-    process::set_dumpable().at(step)
+    id::set_group(0).at(NAMESPACE_ROOT)?;
+    id::set_user(0).at(NAMESPACE_ROOT)
 }
 
 /// A kernel without keyrings has no keys to protect.

@@ -83,8 +83,9 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         return Ok(0);
     }
     // While the program runs others must be able to work on the container.
-    container.unlock()?;
-    let exit = foreground::wait(&born.child, relay);
+    let exit = container
+        .unlock()
+        .and_then(|()| foreground::wait(&born.child, relay));
     if exit.is_err() {
         // Nobody would be left to end it.
         born.child.end();
@@ -143,9 +144,16 @@ pub fn await_execve(
 
 /// Deletes the container after its end; somebody else may have done so already.
 fn finish(global: &Global, request: &Request, container: &Container, cgroup: &dhow_cgroup::Group) {
-    let removed = container
-        .lock()
-        .and_then(|()| removal::dismantle(container, Some(cgroup)));
+    let remove = || {
+        container
+            .lock()
+            .and_then(|()| removal::dismantle(container, Some(cgroup)))
+    };
+    let removed = match remove() {
+        // Once more: nobody comes after us to clean up what a passing trouble left.
+        Err(error) if !matches!(error, Error::NoContainer(_)) => remove(),
+        removed => removed,
+    };
     match removed {
         Ok(()) => {}
         Err(Error::NoContainer(_)) => return,

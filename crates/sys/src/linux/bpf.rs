@@ -269,6 +269,50 @@ mod tests {
         }
     }
 
+    /// S-BPFSIZE: fills the room behind what is meant, asks, and says how far the kernel wrote.
+    fn written(command: usize, mut attribute: Attribute, size: usize) -> Result<usize> {
+        attribute.0[size..].fill(0xa5);
+        call(command, &mut attribute, size, || "a question".into())?;
+        let last = attribute.0[size..].iter().rposition(|byte| *byte != 0xa5);
+        Ok(last.map_or(size, |last| size + last + 1))
+    }
+
+    /// Some kernels since 6.17 write 64 bytes of an answer for which older programs made room for 28.
+    #[test]
+    fn what_the_kernel_writes_stays_in_the_room() {
+        let mount = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+        let cgroup = mount.into_iter().find_map(|mount| {
+            let known = mount.join("cgroup.procs").exists();
+            let directory = known
+                .then(|| super::super::path::open_directory(mount))?
+                .ok()?;
+            super::super::path::reopen(directory.as_fd(), super::super::OFlags::RDONLY).ok()
+        });
+        let Some(cgroup) = cgroup else {
+            println!("skipped: no cgroup v2 mount");
+            return;
+        };
+        for size in [28, 32, 40, 56, 64, 128] {
+            let mut numbers = [0_u32; 64];
+            let question = Attribute::new()
+                .put_fd(0, cgroup.as_fd())
+                .put(4, ATTACH_CGROUP_DEVICE)
+                .put_address(16, numbers.as_mut_ptr().cast_const())
+                .put(24, 64);
+            match written(PROG_QUERY, question, size) {
+                Err(error) if error.code() == libc::EPERM => {
+                    println!("skipped: {error}");
+                    return;
+                }
+                end => {
+                    let end = end.expect("an answer");
+                    println!("asked with {size} bytes, written up to {end}");
+                    assert!(end <= ROOM / 2, "{end} of {ROOM} bytes");
+                }
+            }
+        }
+    }
+
     fn attach_replace_detach(path: &Path) -> Result<()> {
         let cgroup = super::super::path::open_directory(path)?;
         // BPF_PROG_ATTACH wants a descriptor that is open for reading.

@@ -1,6 +1,6 @@
 //! Single acts, each saying how the kernel answered: `{"ok":true,…}` or `{"errno":N}`.
 
-use crate::watch;
+use crate::{race, watch, watch_joining};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
@@ -34,12 +34,15 @@ pub(crate) fn perform(act: &str, words: &[String]) -> Done {
         "getcwd" => cwd(),
         "uname" => uname(),
         "socket" => socket(word(0)),
+        "sockets" => each(words, socket),
         "chroot" => result(rustix::process::chroot(word(0)).map(|()| Value::Null)),
         "sethostname" => {
             result(rustix::system::sethostname(word(0).as_bytes()).map(|()| Value::Null))
         }
         "fork" => fork(word(0)),
         "memory" => memory(word(0)),
+        "exchange" => return race::exchange(word(0), word(1)),
+        "watch-joining" => return watch_joining::newcomers(word(0)),
         "watch-exe" => return watch::programs(word(0)),
         _ => {
             eprintln!("probe: no such act: {act}");

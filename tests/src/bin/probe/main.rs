@@ -13,9 +13,13 @@ mod platform;
 #[path = "linux.rs"]
 mod platform;
 #[cfg(target_os = "linux")]
+mod race;
+#[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
 mod watch;
+#[cfg(target_os = "linux")]
+mod watch_joining;
 
 fn main() -> std::process::ExitCode {
     platform::main()

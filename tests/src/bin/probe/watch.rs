@@ -30,7 +30,8 @@ pub(crate) fn programs(log: &str) -> Done {
     }
 }
 
-fn pids() -> impl Iterator<Item = u32> {
+/// The numbers of the processes in this pid namespace.
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()

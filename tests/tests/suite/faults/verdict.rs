@@ -63,11 +63,26 @@ pub(super) fn differences(one: &Value, other: &Value, place: &str, found: &mut V
     }
 }
 
+/// A report without the mounts of device nodes: where a node may not be made, the host's is bound.
+fn alike(report: &Value) -> Value {
+    let mut report = report.clone();
+    if let Some(mounts) = report["mounts"].as_array_mut() {
+        let is_node = |mount: &Value| {
+            mount["type"] == "devtmpfs"
+                && mount["point"]
+                    .as_str()
+                    .is_some_and(|point| point.starts_with("/dev/"))
+        };
+        mounts.retain(|mount| !is_node(mount));
+    }
+    report
+}
+
 /// What a report shows that the one without a fault did not; `natural` are places that differ
 /// from run to run, with all that is below them.
 pub(super) fn changes(report: &Value, without: &Value, natural: &[String]) -> Result<(), String> {
     let mut found = Vec::new();
-    differences(report, without, "", &mut found);
+    differences(&alike(report), &alike(without), "", &mut found);
     let is_natural = |place: &String| {
         let below = |known: &String| {
             place

@@ -1,7 +1,8 @@
 //! S-MKDIR (CVE-2024-45310, CVE-2026-55686): mount points and working directories made through
-//! links of the image. The static cases; the races come with the racing rig.
+//! links of the image, or of a volume that a neighbour changes at the same moment.
 
-use dhow_tests::{Bundle, Canary, Test, for_each_runtime, for_runtimes};
+use dhow_tests::racer::{PLACE, race};
+use dhow_tests::{Bundle, Canary, Racer, Test, for_each_runtime, for_runtimes};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -96,5 +97,41 @@ fn mount_targets_are_not_truncated(test: &Test) {
     }
 }
 
+/// Both at once, while the directory that they are made in is exchanged for a link to the canary.
+fn racing_for_what_is_made(test: &Test) {
+    let canary = Canary::plant(&test.root().join("canary"));
+    let racer = Racer::start(test, canary.path(), |_| {});
+    let source = racer.volume().to_str().expect("a path").to_owned();
+    let bundle = test.bundle_with(|config| {
+        config.add_mount("bind", &source, "/volume", &["rbind"]);
+    });
+    let (mut made, mut refused) = (0, 0);
+    race(|number| {
+        bundle.edit(|config| {
+            config["mounts"].as_array_mut().expect("a list").truncate(6);
+            let point = format!("/volume/{PLACE}/BREAKOUT-parent/{number}/x");
+            config.add_mount("tmpfs", "tmpfs", &point, &["size=64k"]);
+            let cwd = format!("/volume/{PLACE}/BREAKOUT-{number}/y");
+            config["process"]["cwd"] = json!(cwd);
+        });
+        let output = test.run_bundle(&bundle);
+        canary.assert_untouched();
+        if output.code == Some(0) {
+            made += 1;
+        } else {
+            let text = output.stderr();
+            let is_named = text.contains("/volume") || text.contains("working directory");
+            assert!(is_named, "{output}");
+            refused += 1;
+        }
+    });
+    eprintln!("{made} made inside, {refused} refused");
+    assert!(made > 0, "none was made: a blind test");
+    racer.stop();
+}
+
 for_each_runtime!(mount_points_stay_inside, mount_targets_are_not_truncated);
 for_runtimes!([Dhow, Runc]; working_directories_stay_inside);
+
+// What the rivals of Debian 12 do when disturbed is not said in one word.
+for_runtimes!([Dhow]; racing_for_what_is_made);

@@ -1,4 +1,4 @@
-//! The same profiles, compiled by libseccomp, must give the same answers.
+//! S-SECEQ: the same profiles, compiled by libseccomp, must give the same answers.
 //!
 //! Skipped, with the reason, where there is no C compiler or no libseccomp. Three differences
 //! are meant and counted, never more: calls newer than the profile (libseccomp has no such
@@ -24,9 +24,10 @@ use crate::plan::seccomp::program::Instruction;
 use crate::plan::seccomp::table::TABLE;
 use crate::spec::seccomp::{Architecture, Argument, Operator, Rule, Seccomp};
 
-/// Profiles and calls per profile; `DHOW_SECCOMP_PROFILES` asks for more.
-const PROFILES: usize = 400;
-const CALLS: usize = 300;
+/// Profiles, and calls per profile; `DHOW_SECCOMP_PROFILES` asks for more profiles.
+const USUAL: (usize, usize) = (400, 300);
+/// With `DHOW_LONG=1`.
+const LONG: (usize, usize) = (10_000, 1_000);
 
 /// A running helper; ends when its input closes.
 pub(super) struct Oracle {
@@ -272,8 +273,10 @@ fn libseccomp_agrees() {
             return;
         }
     };
-    let profiles = std::env::var("DHOW_SECCOMP_PROFILES");
-    let profiles = profiles.map_or(PROFILES, |text| text.parse().unwrap());
+    let is_long = std::env::var_os("DHOW_LONG").is_some();
+    let (profiles, calls) = if is_long { LONG } else { USUAL };
+    let asked = std::env::var("DHOW_SECCOMP_PROFILES");
+    let profiles = asked.map_or(profiles, |text| text.parse().unwrap());
     let unknown = oracle.unknown_names();
     let mut runner = TestRunner::deterministic();
     let (mut compared, mut newer, mut contested, mut doors) = (0, 0, 0, 0);
@@ -297,7 +300,7 @@ fn libseccomp_agrees() {
         }
         let big_endian = Abi::of(native).unwrap().big_endian;
         let mut caller = Caller::new(&profile, native, seed);
-        for _ in 0..CALLS {
+        for _ in 0..calls {
             let seen = caller.call();
             let verdict = judge(&profile, native, &seen);
             let excuses = [
@@ -323,7 +326,7 @@ fn libseccomp_agrees() {
         "{compared} answers equal; left out: {newer} newer, {contested} contested, \
          {doors} behind doors, {refused} profiles libseccomp refused, {unsound} it got wrong"
     );
-    assert!(compared > profiles * CALLS / 4, "too few comparisons");
+    assert!(compared > profiles * calls / 4, "too few comparisons");
     assert!(refused * 2 < profiles, "too many refusals");
     assert!(unsound * 3 < profiles, "too many wrong programs");
 }
