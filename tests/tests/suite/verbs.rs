@@ -23,4 +23,5 @@ mod state;
 mod states;
 mod terminal;
 mod update;
+mod update_refusals;
 mod update_v2;

@@ -1,16 +1,16 @@
 //! `update`: the limits of a living container, read back from the kernel's files of cgroup v1.
 //!
-//! What another kind of host shows is in `update_v2`.
+//! What is refused is in `update_refusals`, what another kind of host shows in `update_v2`.
 
 use crate::config::cgroups::{limited, read};
 use dhow_tests::{Container, Output, Test, for_each_runtime, for_runtimes, needs};
 use serde_json::{Value, json};
 use std::fs;
 
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 
 /// A container with a limit of each kind that the tests change.
-fn container(test: &Test) -> Container<'_> {
+pub(super) fn container(test: &Test) -> Container<'_> {
     let resources = json!({
         "memory": {"limit": 64 * MIB, "reservation": 32 * MIB},
         "cpu": {"shares": 100, "quota": 500_000, "period": 1_000_000},
@@ -33,7 +33,7 @@ pub(super) fn update_by(test: &Test, container: &Container<'_>, document: &Value
 }
 
 /// The files that the flags go to, with what must stand there.
-fn expect(container: &Container<'_>, values: &[(&str, &str, &str)]) {
+pub(super) fn expect(container: &Container<'_>, values: &[(&str, &str, &str)]) {
     for (controller, file, value) in values {
         assert_eq!(&read(container, controller, file), value, "{file}");
     }
@@ -208,20 +208,6 @@ fn nulls_of_engines_change_nothing(test: &Test) {
     );
 }
 
-fn broken_resources_are_named(test: &Test) {
-    needs!(test, root);
-    let container = test.sleeper("a");
-    let absent = update(&container, &["--resources", "/nonexistent.json"]);
-    absent.refuses(["/nonexistent.json", "/nonexistent.json", ""]);
-    let command = test.runtime().args(["update", "-r", "-", container.id()]);
-    command
-        .stdin(b"{\"memory\": ")
-        .run()
-        .refuses(["standard input: not valid JSON", "EOF", ""]);
-    let output = update_by(test, &container, &json!({"memory": {"limit": "much"}}));
-    output.refuses(["memory.limit", "limit", ""]);
-}
-
 fn burst_and_idle(test: &Test) {
     needs!(test, root, cgroup1);
     let container = container(test);
@@ -237,156 +223,6 @@ fn burst_and_idle(test: &Test) {
         &container,
         &[("cpu", "cpu.idle", "0"), ("cpu", "cpu.shares", "100")],
     );
-}
-
-/// Nothing can be refused half-way here: the document alone shows that it is impossible.
-fn impossible_values_change_nothing(test: &Test) {
-    needs!(test, root, cgroup1);
-    let container = container(test);
-    for (options, name) in [
-        (
-            ["--cpu-share", "300", "--cpu-quota", "5"],
-            "linux.resources.cpu.quota",
-        ),
-        (
-            ["--cpu-share", "300", "--cpu-period", "5"],
-            "linux.resources.cpu.period",
-        ),
-        (
-            ["--cpu-share", "300", "--memory-swap", "1m"],
-            "linux.resources.memory.swap",
-        ),
-        (
-            ["--cpu-share", "300", "--cpuset-cpus", "x"],
-            "linux.resources.cpu.cpus",
-        ),
-        (
-            ["--cpu-share", "300", "--blkio-weight", "5"],
-            "linux.resources.blockIO.weight",
-        ),
-        (
-            ["--cpu-share", "300", "--cpu-idle", "2"],
-            "linux.resources.cpu.idle",
-        ),
-        (
-            ["--cpu-share", "300", "--cpu-rt-runtime", "x"],
-            "--cpu-rt-runtime",
-        ),
-        (
-            ["--cpu-share", "300", "--pids-limit", "many"],
-            "--pids-limit",
-        ),
-        (
-            ["--cpu-share", "300", "--blkio-weight", "70000"],
-            "--blkio-weight",
-        ),
-    ] {
-        update(&container, &options).fails(name);
-        expect(&container, &[("cpu", "cpu.shares", "100")]);
-    }
-}
-
-/// Here the kernel is the one who refuses, after some values were written: they are put back.
-fn a_refusal_half_way_leaves_the_values_of_before(test: &Test) {
-    needs!(test, root, cgroup1);
-    let container = container(test);
-    let before = [
-        ("cpuset", "cpuset.cpus", "0"),
-        ("cpu", "cpu.shares", "100"),
-        ("cpu", "cpu.cfs_quota_us", "500000"),
-        ("cpu", "cpu.cfs_period_us", "1000000"),
-        ("memory", "memory.limit_in_bytes", "67108864"),
-        ("memory", "memory.soft_limit_in_bytes", "33554432"),
-        ("pids", "pids.max", "20"),
-    ];
-    update(&container, &["--cpuset-cpus", "0"]).ok();
-    expect(&container, &before);
-    // Less than is in use already and cannot be taken away.
-    let options = [
-        "--cpuset-cpus",
-        "0-1",
-        "--cpu-share",
-        "300",
-        "--cpu-quota",
-        "200000",
-        "--cpu-period",
-        "400000",
-        "--memory",
-        "4096",
-        "--pids-limit",
-        "9",
-    ];
-    update(&container, &options).fails("linux.resources.memory.limit");
-    expect(&container, &before);
-    let document = json!({
-        "memory": {"limit": 99 * MIB, "reservation": 5 * MIB}, "pids": {"limit": 9}, "cpu": {"shares": 77},
-        "blockIO": {"throttleReadBpsDevice": [{"major": 999, "minor": 999, "rate": 5}]}
-    });
-    let output = update_by(test, &container, &document);
-    output.fails("linux.resources.blockIO.throttleReadBpsDevice[0]");
-    expect(&container, &before);
-    // What was refused is not remembered either.
-    update(&container, &["--cpu-quota", "450000"]).ok();
-    expect(
-        &container,
-        &[
-            ("cpu", "cpu.cfs_period_us", "1000000"),
-            ("cpu", "cpu.cfs_quota_us", "450000"),
-        ],
-    );
-}
-
-fn a_limit_below_the_usage_is_refused_when_asked_so(test: &Test) {
-    needs!(test, root, cgroup1);
-    let container = container(test);
-    let document = json!({"memory": {"limit": 8192, "checkBeforeUpdate": true}});
-    update_by(test, &container, &document).fails("below the present usage");
-    expect(
-        &container,
-        &[("memory", "memory.limit_in_bytes", &(64 * MIB).to_string())],
-    );
-}
-
-/// What this kernel or this runtime cannot do is refused by its name, and nothing else is done.
-fn what_cannot_be_had_is_refused_by_name(test: &Test) {
-    needs!(test, root, cgroup1);
-    let container = container(test);
-    for flag in [
-        "--kernel-memory",
-        "--kernel-memory-tcp",
-        "--l3-cache-schema",
-        "--mem-bw-schema",
-    ] {
-        update(&container, &["--cpu-share", "300", flag, "5000"]).fails(flag);
-    }
-    for (document, name) in [
-        (
-            json!({"cpu": {"shares": 300}, "memory": {"kernel": 5000}}),
-            "linux.resources.memory.kernel",
-        ),
-        (
-            json!({"cpu": {"shares": 300}, "memory": {"kernelTCP": 5000}}),
-            "linux.resources.memory.kernelTCP",
-        ),
-        (
-            json!({"cpu": {"shares": 300}, "rdma": {"mlx5_1": {"hcaHandles": 3}}}),
-            "linux.resources.rdma",
-        ),
-        (
-            json!({"cpu": {"shares": 300}, "unified": {"memory.high": "1"}}),
-            "linux.resources.unified",
-        ),
-    ] {
-        update_by(test, &container, &document).fails(name);
-    }
-    expect(&container, &[("cpu", "cpu.shares", "100")]);
-}
-
-fn the_schemas_of_rdt_are_refused_without_it(test: &Test) {
-    let container = test.sleeper("a");
-    for flag in ["--l3-cache-schema", "--mem-bw-schema"] {
-        update(&container, &[flag, "L3:0=f"]).refuses(["RDT", "not enabled", "RDT"]);
-    }
 }
 
 /// An extra rule that somebody else has written since is not taken away by rules that have not changed.
@@ -430,23 +266,6 @@ fn a_paused_container_takes_limits(test: &Test) {
     update(&container, &["--pids-limit", "11"]).ok();
     assert_eq!(container.status(), "paused");
     expect(&container, &[("pids", "pids.max", "11")]);
-}
-
-fn refuses_a_stopped_container(test: &Test) {
-    let container = test.sleeper("a");
-    container.kill("KILL").ok();
-    container.wait_for("stopped");
-    let output = update(&container, &["--pids-limit", "11"]);
-    output.refuses(["it is stopped", "not running", ""]);
-}
-
-fn refuses_an_unknown_id(test: &Test) {
-    let id = test.id("nobody");
-    let output = test
-        .runtime()
-        .args(["update", "--pids-limit", "5", &id])
-        .run();
-    output.refuses(["does not exist", "does not exist", "no such file"]);
 }
 
 /// The limits are in force, not only written.
@@ -495,7 +314,6 @@ for_each_runtime!(
     resources_come_from_standard_input,
     a_created_container_takes_limits,
     a_paused_container_takes_limits,
-    refuses_an_unknown_id,
     a_pids_limit_really_limits,
 );
 
@@ -503,24 +321,17 @@ for_each_runtime!(
 // updates what has ended.
 for_runtimes!([Dhow, Runc];
     resources_come_from_a_file,
-    refuses_a_stopped_container,
     options_stand_before_and_after_the_id,
     a_limit_is_lifted,
     updates_build_on_each_other,
     sizes_have_suffixes,
-    broken_resources_are_named,
-    the_schemas_of_rdt_are_refused_without_it,
 );
 
 // runc 1.1 crashes on `"pids": null`.
 for_runtimes!([Dhow, Crun]; nulls_of_engines_change_nothing);
 
-// runc 1.1 knows neither burst nor idle, nor does crun 1.8; both leave what they wrote before a refusal.
+// runc 1.1 knows neither burst nor idle, nor does crun 1.8.
 for_runtimes!([Dhow];
     burst_and_idle,
-    impossible_values_change_nothing,
-    a_refusal_half_way_leaves_the_values_of_before,
-    a_limit_below_the_usage_is_refused_when_asked_so,
-    what_cannot_be_had_is_refused_by_name,
     device_rules_are_changed_only_when_they_differ,
 );
