@@ -264,6 +264,15 @@ fn lines(name: &str, action: u32, rule: &Rule) -> Vec<String> {
     }
 }
 
+/// How many profiles, and how many calls for each.
+fn counts() -> (usize, usize) {
+    let is_long = std::env::var_os("DHOW_LONG").is_some();
+    let (profiles, calls) = if is_long { LONG } else { USUAL };
+    let asked = std::env::var("DHOW_SECCOMP_PROFILES");
+    let profiles = asked.map_or(profiles, |text| text.parse().unwrap());
+    (profiles, calls)
+}
+
 #[test]
 fn libseccomp_agrees() {
     let mut oracle = match Oracle::start("agrees") {
@@ -273,10 +282,7 @@ fn libseccomp_agrees() {
             return;
         }
     };
-    let is_long = std::env::var_os("DHOW_LONG").is_some();
-    let (profiles, calls) = if is_long { LONG } else { USUAL };
-    let asked = std::env::var("DHOW_SECCOMP_PROFILES");
-    let profiles = asked.map_or(profiles, |text| text.parse().unwrap());
+    let (profiles, calls) = counts();
     let unknown = oracle.unknown_names();
     let mut runner = TestRunner::deterministic();
     let (mut compared, mut newer, mut contested, mut doors) = (0, 0, 0, 0);
