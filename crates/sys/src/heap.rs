@@ -32,17 +32,23 @@ pub struct Heap {
     blocks: UnsafeCell<Blocks>,
 }
 
-#[repr(C, align(4096))]
+// The words that every call touches stand before the first memory, on a page that it shares with them.
+#[repr(C)]
 #[derive(Debug)]
 struct Blocks {
-    first: [u8; FIRST],
     /// The unused rest of the current chunk.
     next: *mut u8,
     left: usize,
     begun: bool,
     /// Freed blocks of each class; the first word of a freed block is the address of the next.
     free: [*mut u8; CLASSES],
+    first: First,
 }
+
+/// Begins where a block may.
+#[repr(C, align(16))]
+#[derive(Debug)]
+struct First([u8; FIRST]);
 
 // SAFETY: `blocks` is touched only between `lock` and `unlock`.
 // NEED: a global allocator is shared by all threads.
@@ -61,11 +67,11 @@ impl Heap {
         Self {
             taken: AtomicBool::new(false),
             blocks: UnsafeCell::new(Blocks {
-                first: [0; FIRST],
                 next: null_mut(),
                 left: 0,
                 begun: false,
                 free: [null_mut(); CLASSES],
+                first: First([0; FIRST]),
             }),
         }
     }
@@ -131,7 +137,7 @@ impl Blocks {
     fn cut(&mut self, size: usize) -> *mut u8 {
         if !self.begun {
             self.begun = true;
-            (self.next, self.left) = (self.first.as_mut_ptr(), FIRST);
+            (self.next, self.left) = (self.first.0.as_mut_ptr(), FIRST);
         }
         if self.left < size {
             let layout = Layout::new::<[u128; CHUNK / ALIGNMENT]>();

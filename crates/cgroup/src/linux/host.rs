@@ -37,15 +37,20 @@ impl Host {
         let text = read_own("cgroup")?;
         let mut table: Option<Vec<Mount>> = None;
         let mut found = Vec::new();
-        for place in places(&text) {
-            if let Some(usual) = usual(&place, !found.is_empty()) {
+        let places = places(&text);
+        for place in &places {
+            if let Some(usual) = usual(place, !found.is_empty()) {
                 found.push(usual);
                 continue;
             }
             if table.is_none() {
+                if let Some(alone) = alone(&places) {
+                    found = vec![alone];
+                    break;
+                }
                 table = Some(mounts(&read_own("mountinfo")?));
             }
-            found.extend(table.as_deref().and_then(|table| listed(&place, table)));
+            found.extend(table.as_deref().and_then(|table| listed(place, table)));
         }
         Ok(Self {
             found,
@@ -100,6 +105,14 @@ pub(crate) fn read_own(name: &str) -> Result<String> {
         source: Some(source),
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The unified hierarchy where it is mounted on `/sys/fs/cgroup` itself: then there is no other, whatever
+/// version 1 hierarchies the kernel keeps without a mount.
+fn alone(places: &[Place]) -> Option<Found> {
+    let unified = places.iter().find(|place| place.version == Version::V2)?;
+    let own = super::layout::below("/", &unified.path)?;
+    open(unified, PathBuf::from("/sys/fs/cgroup"), own)
 }
 
 /// The hierarchy of a place at one of its usual mount points; `hybrid`: there are others beside it.
