@@ -84,7 +84,8 @@ fn groups(groups: &[u32], procfs: &Procfs) -> Result<()> {
     };
     let denied = procfs
         .read_own("setgroups")
-        .is_ok_and(|word| word.starts_with(b"deny"));
+        .at("read whether groups may be set")?
+        .starts_with(b"deny");
     if denied && groups.len() <= 1 {
         return Ok(());
     }

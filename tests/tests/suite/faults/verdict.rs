@@ -63,9 +63,19 @@ pub(super) fn differences(one: &Value, other: &Value, place: &str, found: &mut V
     }
 }
 
-/// A report without the mounts of device nodes: where a node may not be made, the host's is bound.
+/// A report without the mounts of device nodes (where a node may not be made, the host's is bound), and
+/// with namespaces that are only the host's or its own: their numbers are given again and again.
 fn alike(report: &Value) -> Value {
     let mut report = report.clone();
+    if let Some(namespaces) = report["namespaces"].as_object_mut() {
+        for (kind, number) in namespaces {
+            let host = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap_or_default();
+            let is_hosts = number
+                .as_str()
+                .is_some_and(|number| host.as_os_str() == number);
+            *number = if is_hosts { "the host's" } else { "its own" }.into();
+        }
+    }
     if let Some(mounts) = report["mounts"].as_array_mut() {
         let is_node = |mount: &Value| {
             mount["type"] == "devtmpfs"
