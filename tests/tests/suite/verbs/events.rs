@@ -142,14 +142,15 @@ fn a_quota_that_ran_out_is_counted(test: &Test) {
     needs!(test, root);
     let container = limited(test, json!({"cpu": {"quota": 2000, "period": 100_000}}));
     let work = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done";
-    container.exec(&["sh", "-c", work]).ok();
-    let throttling = stats(&container)["cpu"]["throttling"].clone();
-    for name in ["periods", "throttledPeriods", "throttledTime"] {
-        assert!(
-            throttling[name].as_u64().is_some_and(|number| number > 0),
-            "{throttling}"
-        );
-    }
+    // The kernel hands a quota out in slices, and asks for it back late: how often it takes differs.
+    let is_counted = (0..100).any(|_| {
+        container.exec(&["sh", "-c", work]).ok();
+        let throttling = stats(&container)["cpu"]["throttling"].clone();
+        ["periods", "throttledPeriods", "throttledTime"]
+            .iter()
+            .all(|name| throttling[name].as_u64().is_some_and(|number| number > 0))
+    });
+    assert!(is_counted, "{}", stats(&container)["cpu"]);
 }
 
 fn created_and_paused_containers_have_stats(test: &Test) {
