@@ -26,6 +26,7 @@ use super::last_steps::become_process;
 use super::mounts::{self, Context, Sources};
 use super::namespaces::{self, Opened};
 use super::parents_part::{ParentsPart, writes_procfs};
+use super::platform::is_host_root;
 use super::process_attributes as attributes;
 use super::program::Program;
 use super::rootfs::{self, Entry, HostRoot, Rootfs};
@@ -364,11 +365,10 @@ impl Inherited<'_> {
         if let Err(error) = ready.and_then(|()| channel.ready().at("report to the runtime")) {
             return (channel, Err(error));
         }
-        let channel = match gate.wait(channel) {
-            Ok(channel) => channel,
-            // Nobody is left to tell.
-            Err(_) => process::exit(1),
-        };
+        let (channel, opened) = gate.wait(channel);
+        if let Err(error) = opened {
+            return (channel, Err(error));
+        }
         let failed = self.execute(&program, &channel);
         (channel, failed)
     }
@@ -462,6 +462,7 @@ impl Inherited<'_> {
         mount::change_all(mount::Propagation::Slave).at("cut the mounts off from the host's")?;
         let mut root = Rootfs::mount(self.host_root, tree)?;
         let context = Context {
+            shared_sys: plan.namespaces.separates(Kind::User) || !is_host_root(),
             cgroup: Some(self.cgroup),
             hierarchies: Some(self.hierarchies),
             cgroup_namespace: plan.namespaces.separates(Kind::Cgroup),

@@ -6,7 +6,7 @@
 
 use super::handshake::Channel;
 use crate::error::{At, Result};
-use dhow_sys::socket;
+use dhow_sys::{process, socket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The gate's name in the state directory.
@@ -32,31 +32,35 @@ impl Gate {
             .at("make the start gate")
     }
 
-    /// Child: waits for the word, and returns the connection on which to report what follows.
+    /// Child: waits for the word. The connection is the one on which to report what follows.
     ///
     /// # Errors
-    /// `accept4`, `recvmsg`; EPIPE when the parent of `run` has died.
-    pub fn wait(self, channel: Channel) -> Result<Channel> {
-        let step = "wait at the start gate";
-        let Self::Socket(listener) = self else {
-            let word = channel.await_word().at(step)?;
-            let gone = || dhow_sys::Error::new("recvmsg", "the runtime is gone", 32);
-            return if word {
-                Ok(channel)
-            } else {
-                Err(gone()).at(step)
-            };
+    /// `recvmsg`; EPIPE when the parent of `run` has died.
+    pub fn wait(self, channel: Channel) -> (Channel, Result<()>) {
+        let listener = match self {
+            Self::Socket(listener) => listener,
+            Self::Parent => {
+                let opened = channel.await_start().at("wait at the start gate");
+                return (channel, opened);
+            }
         };
         drop(channel);
-        loop {
-            let connection = Channel::over(socket::accept(listener.as_fd()).at(step)?);
+        let mut failures = 0;
+        while failures < PATIENCE {
             // A caller that was killed before it said the word does not open the gate.
-            if connection.await_word().unwrap_or(false) {
-                return Ok(connection);
+            match socket::accept(listener.as_fd()).map(Channel::over) {
+                Ok(connection) if connection.await_start().is_ok() => return (connection, Ok(())),
+                Ok(_) => {}
+                Err(_) => failures += 1,
             }
         }
+        // Nobody is there to tell: the gate is the only way in.
+        process::exit(1)
     }
 }
+
+/// How often a connection may fail to be taken: the container waits for hours, and the trouble may pass.
+const PATIENCE: u32 = 16;
 
 /// Parent: opens the gate of a container and waits until its program is executed.
 ///

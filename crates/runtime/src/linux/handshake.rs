@@ -45,6 +45,8 @@ pub enum Said {
     End,
 }
 
+const ECONNRESET: i32 = 104;
+
 const GO: u8 = b'g';
 const START: u8 = b's';
 const PREPARED: u8 = b'p';
@@ -91,8 +93,14 @@ impl Channel {
     pub fn hear(&self) -> dhow_sys::Result<Said> {
         let mut packet = [0; LONGEST];
         let (length, mut descriptors) = match socket::receive(self.0.as_fd(), &mut packet) {
-            // A child that dies with our message unread resets the connection.
-            Err(error) if error.code() == 104 => return Ok(Said::End),
+            // A child that ends with our message unread resets the connection, which is told before
+            // what the child said last.
+            Err(error) if error.code() == ECONNRESET => {
+                match socket::receive(self.0.as_fd(), &mut packet) {
+                    Err(error) if error.code() == ECONNRESET => return Ok(Said::End),
+                    result => result?,
+                }
+            }
             result => result?,
         };
         let broken =
@@ -150,6 +158,17 @@ impl Channel {
         let mut packet = [0; 8];
         let (length, _) = socket::receive(self.0.as_fd(), &mut packet)?;
         Ok(length > 0)
+    }
+
+    /// Child: waits for [`Channel::start`].
+    ///
+    /// # Errors
+    /// `recvmsg`; EPIPE when the parent is gone.
+    pub fn await_start(&self) -> dhow_sys::Result<()> {
+        if self.await_word()? {
+            return Ok(());
+        }
+        Err(dhow_sys::Error::new("recvmsg", "the runtime is gone", 32))
     }
 
     /// Child: mounts are made.

@@ -169,8 +169,8 @@ impl Joining<'_> {
         if let Err(error) = ready.and_then(|()| channel.ready().at("report to the runtime")) {
             return (channel, Err(error));
         }
-        if !channel.await_word().unwrap_or(false) {
-            process::exit(1);
+        if let Err(error) = channel.await_start().at("wait for the runtime") {
+            return (channel, Err(error));
         }
         let filter = self.order.plan.seccomp.as_ref();
         let failed = last_steps::execute(&program, filter, self.order.preserve, &channel);

@@ -103,6 +103,9 @@ pub struct Context<'a> {
     pub cgroup: Option<&'a dhow_cgroup::Group>,
     /// The host's hierarchies.
     pub hierarchies: Option<&'a dhow_cgroup::Host>,
+    /// Whether the host's `/sys` may stand in for one of its own: a user namespace may mount sysfs only
+    /// together with a network namespace of its own.
+    pub shared_sys: bool,
     /// Whether the container has a cgroup namespace of its own.
     pub cgroup_namespace: bool,
 }
@@ -133,7 +136,7 @@ fn one(
                 .at(&step)?;
             (tree, is_directory)
         }
-        _ => (filesystem(planned).at(&step)?, true),
+        _ => (filesystem(planned, context.shared_sys).at(&step)?, true),
     };
     let target = if is_directory {
         let strict = matches!(kind(planned), "proc" | "sysfs");
@@ -202,7 +205,7 @@ fn directory(root: &Rootfs, planned: &Mount, strict: bool) -> dhow_sys::Result<O
 }
 
 /// Configures and creates a filesystem that is attached nowhere yet, with the plan's attributes.
-fn filesystem(planned: &Mount) -> dhow_sys::Result<OwnedFd> {
+fn filesystem(planned: &Mount, shared_sys: bool) -> dhow_sys::Result<OwnedFd> {
     let Source::Filesystem {
         kind,
         source,
@@ -218,9 +221,8 @@ fn filesystem(planned: &Mount) -> dhow_sys::Result<OwnedFd> {
     };
     let made = configure(kind, source, options, planned.attributes.set);
     match made {
-        // A user namespace may mount sysfs only together with a network namespace of its own; the
-        // host's, bound, shows the same.
-        Err(error) if error.code() == 1 && kind == "sysfs" => {
+        // Without a network namespace of its own the host's, bound, shows the same.
+        Err(error) if error.code() == 1 && kind == "sysfs" && shared_sys => {
             let tree = mount::copy_tree(Path::new("/sys"), true)?;
             let Attributes { set, clear } = planned.attributes;
             mount::change(

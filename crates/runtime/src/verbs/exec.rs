@@ -172,7 +172,10 @@ fn launch(
     pid: u32,
 ) -> Result<()> {
     write_pid_file(arguments.value("pid-file").map(Path::new), pid)?;
-    channel.start().at("start the program")?;
+    channel
+        .start()
+        .at("start the program")
+        .map_err(|error| channel.cause(error))?;
     await_execve(channel, plan.seccomp.as_ref(), pid, || {
         record.state("running")
     })

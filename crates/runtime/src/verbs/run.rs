@@ -100,7 +100,10 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
 
 /// Says the word, and waits for the execve.
 fn start(global: &Global, request: &Request, channel: &Channel, pid: u32) -> Result<()> {
-    channel.start().at("start the program")?;
+    channel
+        .start()
+        .at("start the program")
+        .map_err(|error| channel.cause(error))?;
     let state = |status| {
         request
             .plan

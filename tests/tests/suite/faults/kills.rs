@@ -8,7 +8,11 @@ const STRIDE: usize = 9;
 
 fn sweep(test: &Test, verb: &'static str) {
     let bundle = test.bundle_running(&["true"]);
-    let mut sweep = Sweep::new(test, verb);
+    let title = match verb {
+        "run" => "run, killed",
+        _ => "create, killed",
+    };
+    let mut sweep = Sweep::new(test, title);
     let id = test.id("kill");
     let finish = |command: Cmd| command.args([verb, "--bundle"]).arg(bundle.path()).arg(&id);
     let delete = || test.runtime().args(["delete", "--force", &id]).run().ok();
@@ -23,7 +27,9 @@ fn sweep(test: &Test, verb: &'static str) {
         let output = finish(sweep.injected(&words)).run();
         delete();
         let left = leftovers(test);
-        if !left.is_empty() {
+        if left.is_empty() {
+            sweep.passed();
+        } else {
             sweep.complain(point, "SIGKILL", &format!("left {left:?}"), &output);
         }
     }

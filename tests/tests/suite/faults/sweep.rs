@@ -104,6 +104,12 @@ impl<'t> Sweep<'t> {
         }
     }
 
+    /// A point after which all was well.
+    pub(super) fn passed(&mut self) {
+        self.total += 1;
+        self.counts[1] += 1;
+    }
+
     pub(super) fn complain(&mut self, point: &Point, fault: &str, why: &str, output: &Output) {
         let Point {
             process,
