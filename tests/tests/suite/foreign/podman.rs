@@ -56,16 +56,20 @@ fn forget_all(test: &Test) {
     assert_eq!(left, "");
 }
 
+/// What `podman run` with these words must pass through: standard input, both outputs, the exit code.
+pub(super) const SPEAKS: [&str; 3] = ["/bin/sh", "-c", "read x; echo out $x; echo err >&2; exit 7"];
+
+/// Runs [`SPEAKS`] to its end.
+pub(super) fn passes_streams_and_code(speaks: Cmd) {
+    let output = speaks.stdin(b"word\n").run().code_is(7);
+    assert_eq!(output.stdout(), "out word\n");
+    assert!(output.stderr().contains("err\n"), "{output}");
+}
+
 fn run_returns_streams_and_code(test: &Test) {
     needs!(test, root, podman);
     let bundle = test.bundle();
-    let words = ["/bin/sh", "-c", "read x; echo out $x; echo err >&2; exit 7"];
-    let output = run(test, &bundle, &["--rm", "-i"], &words)
-        .stdin(b"word\n")
-        .run()
-        .code_is(7);
-    assert_eq!(output.stdout(), "out word\n");
-    assert!(output.stderr().contains("err\n"), "{output}");
+    passes_streams_and_code(run(test, &bundle, &["--rm", "-i"], &SPEAKS));
     forget_all(test);
 }
 

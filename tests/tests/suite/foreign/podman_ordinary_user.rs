@@ -1,6 +1,7 @@
 //! Rootless podman: an ordinary user with a range of subordinate ids, whose engine calls the runtime as
 //! root of a user namespace.
 
+use super::podman::{SPEAKS, passes_streams_and_code};
 use dhow_tests::{Bundle, Cmd, Test, for_runtimes, needs, processes};
 use std::path::Path;
 
@@ -38,13 +39,7 @@ fn run_returns_streams_and_code(test: &Test) {
     needs!(test, podman, subid_tools);
     test.become_user();
     let bundle = test.bundle();
-    let words = ["/bin/sh", "-c", "read x; echo out $x; echo err >&2; exit 7"];
-    let output = run(test, &bundle, &["--rm", "-i"], &words)
-        .stdin(b"word\n")
-        .run()
-        .code_is(7);
-    assert_eq!(output.stdout(), "out word\n");
-    assert!(output.stderr().contains("err\n"), "{output}");
+    passes_streams_and_code(run(test, &bundle, &["--rm", "-i"], &SPEAKS));
     forget_all(test);
 }
 
