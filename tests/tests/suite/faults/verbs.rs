@@ -77,12 +77,24 @@ fn create(test: &Test) {
 }
 
 /// A verb on a container that `prepare` has made anew for each fault.
-fn sweep_verb(
+pub(super) fn sweep_verb(
     test: &Test,
     verb: &'static str,
     words: &[&str],
     prepare: impl Fn(),
     whole: impl Fn(&Output) -> Result<(), String>,
+) {
+    sweep_change(test, verb, words, prepare, whole, Vec::new);
+}
+
+/// The same for a verb that must not do half of its work: `half` says what it has, whatever it said.
+pub(super) fn sweep_change(
+    test: &Test,
+    verb: &'static str,
+    words: &[&str],
+    prepare: impl Fn(),
+    whole: impl Fn(&Output) -> Result<(), String>,
+    half: impl Fn() -> Vec<String>,
 ) {
     let mut sweep = Sweep::new(test, verb);
     let id = test.id("one");
@@ -98,7 +110,7 @@ fn sweep_verb(
     forget(test, &id);
     for visit in Sweep::visits(&points) {
         prepare();
-        sweep.visit(&visit, finish, &whole, Vec::new);
+        sweep.visit(&visit, finish, &whole, &half);
         forget(test, &id);
         let left = leftovers(test);
         assert!(left.is_empty(), "after {visit:?} one delete left {left:?}");
