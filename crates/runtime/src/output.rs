@@ -8,18 +8,27 @@ use std::io::{ErrorKind, Write};
 /// # Errors
 /// The write: half an answer is none.
 pub fn print(text: &str) -> Result<()> {
+    tell(text).map(drop)
+}
+
+/// Prints for somebody who may go away while there is more to tell: false when they have.
+///
+/// # Errors
+/// As [`print`].
+pub fn tell(text: &str) -> Result<bool> {
     let mut stdout = std::io::stdout();
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
     {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
             let code = error.raw_os_error().unwrap_or(0);
             Err(Error::step(
                 "print the answer",
                 dhow_sys::Error::new("write", "standard output", code),
             ))
         }
-        _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use crate::error::{At, Error, Result};
 use crate::linux::birth::cgroup_error;
 use crate::linux::container::Container;
 use crate::linux::record::Record;
+use crate::output;
 use crate::quantity;
 use crate::state::{Status, Verb};
 use dhow_cgroup::{Group, Report};
@@ -14,7 +15,6 @@ use dhow_sys::process;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let group = group(&record, WORDS)?;
     if arguments.is_on("stats") {
         let report = group.report().map_err(cgroup_error)?;
-        tell(id, Some(report));
+        tell(id, Some(report))?;
         return Ok(0);
     }
     follow(&record, group, interval)
@@ -115,7 +115,7 @@ fn follow(record: &Record, group: &Group, interval: Duration) -> Result<u8> {
         if let Some(oom) = &mut oom
             && (told || ended)
             && oom.take().map_err(cgroup_error)?
-            && !tell(&record.id, None)
+            && !tell(&record.id, None)?
         {
             return Ok(0);
         }
@@ -125,7 +125,7 @@ fn follow(record: &Record, group: &Group, interval: Duration) -> Result<u8> {
         if Instant::now() >= next {
             match group.report() {
                 Ok(report) => {
-                    if !tell(&record.id, Some(report)) {
+                    if !tell(&record.id, Some(report))? {
                         return Ok(0);
                     }
                 }
@@ -143,7 +143,7 @@ fn has_ended(pidfd: BorrowedFd<'_>) -> bool {
 }
 
 /// Prints one event; false when nobody reads it.
-fn tell(id: &str, report: Option<Report>) -> bool {
+fn tell(id: &str, report: Option<Report>) -> Result<bool> {
     let event = Event {
         kind: if report.is_some() { "stats" } else { "oom" },
         id,
@@ -154,8 +154,5 @@ fn tell(id: &str, report: Option<Report>) -> bool {
         }),
     };
     let text = serde_json::to_string(&event).unwrap_or_default();
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .is_ok()
+    output::tell(&format!("{text}\n"))
 }
