@@ -268,6 +268,16 @@ impl Container {
             .map(|stat| stat.is_some())
     }
 
+    /// What was made of it, when its state allows the verb.
+    ///
+    /// # Errors
+    /// [`Error::State`], or the call, when the kernel does not tell the state.
+    pub fn allowed(&self, verb: Verb, word: &'static str) -> Result<Record> {
+        let record = self.record()?;
+        self.allow(self.status(record.as_ref())?, verb, word)?;
+        record.ok_or_else(|| Error::NoContainer(self.id.clone()))
+    }
+
     /// Fails unless the state table allows a verb.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `state.json`: what was made of a bundle.
 
 use super::container::alive;
-use crate::error::{At, Result};
+use crate::error::{At, Error, Result};
 use crate::plan::namespaces::Kind;
 use crate::spec::{Hook, State};
 use dhow_sys::procfs::{ProcessStatus, Procfs};
@@ -65,6 +65,19 @@ impl Record {
             return Ok(None);
         }
         alive(procfs, self.pid, self.start_time)
+    }
+
+    /// The container's cgroup, for a verb that cannot do without.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when it has none.
+    pub fn group(&self, word: &str) -> Result<&dhow_cgroup::Group> {
+        self.cgroup.as_ref().ok_or_else(|| {
+            Error::Unsupported(format!(
+                "cannot {word} container {:?}: it has no cgroup of its own",
+                self.id
+            ))
+        })
     }
 
     /// Whether a kind of namespace is not the host's.

@@ -1,6 +1,5 @@
 //! `events`: what a container uses, and when it runs out of memory.
 
-use super::pause::{allowed, group};
 use crate::cli::{Arguments, Global, Usage, switch, usage_error, value};
 use crate::error::{At, Error, Result};
 use crate::linux::birth::cgroup_error;
@@ -67,8 +66,8 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let id = arguments.id(&USAGE)?;
     let interval = interval(&arguments)?;
     let container = Container::look(&global.root, id)?;
-    let record = allowed(&container, Verb::Events, WORDS)?;
-    let group = group(&record, WORDS)?;
+    let record = container.allowed(Verb::Events, WORDS)?;
+    let group = record.group(WORDS)?;
     if arguments.is_on("stats") {
         let report = group.report().map_err(cgroup_error)?;
         tell(id, Some(report))?;

@@ -1,7 +1,6 @@
 //! `exec`: another process inside a running container.
 
 use super::create::{PIDFD_SOCKET, Receiver, console, preserved, write_pid_file};
-use super::pause::group;
 use super::run::await_execve;
 use crate::bundle;
 use crate::cli::{Arguments, Global, Usage, switch, usage_error, value};
@@ -100,12 +99,10 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         .first()
         .ok_or_else(|| usage_error(&USAGE, "the container's id is missing"))?;
     let container = Container::look(&global.root, id)?;
-    let record = container.record()?;
     let verb = Verb::Exec {
         paused: arguments.is_on("ignore-paused"),
     };
-    container.allow(container.status(record.as_ref())?, verb, "exec in")?;
-    let mut record = record.ok_or_else(|| Error::NoContainer(id.clone()))?;
+    let mut record = container.allowed(verb, "exec in")?;
     choose_cgroup(&mut record, &arguments)?;
     let plan = plan(global, &container, &arguments)?;
     let detach = arguments.is_on("detach");
@@ -159,7 +156,7 @@ fn choose_cgroup(record: &mut Record, arguments: &Arguments) -> Result<()> {
     if places.is_empty() {
         return Ok(());
     }
-    let inner = group(record, "exec --cgroup in")?.inner(&places);
+    let inner = record.group("exec --cgroup in")?.inner(&places);
     record.cgroup = Some(inner.map_err(cgroup_error)?);
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! `resume`: lets a paused container go on.
 
-use super::pause::{allowed, group};
 use crate::cli::{Arguments, Global, Usage};
 use crate::error::Result;
 use crate::linux::birth::cgroup_error;
@@ -25,7 +24,7 @@ pub const USAGE: Usage = Usage {
 pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let container = Container::open(&global.root, arguments.id(&USAGE)?)?;
-    let record = allowed(&container, Verb::Resume, "resume")?;
-    group(&record, "resume")?.thaw().map_err(cgroup_error)?;
+    let record = container.allowed(Verb::Resume, "resume")?;
+    record.group("resume")?.thaw().map_err(cgroup_error)?;
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use super::run::await_execve;
 use crate::cli::{Arguments, Global, Usage};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linux::container::Container;
 use crate::linux::gate;
 use crate::plan::seccomp;
@@ -27,10 +27,7 @@ pub const USAGE: Usage = Usage {
 pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let container = Container::open(&global.root, arguments.id(&USAGE)?)?;
-    let record = container.record()?;
-    let status = container.status(record.as_ref())?;
-    container.allow(status, Verb::Start, "start")?;
-    let record = record.ok_or_else(|| Error::NoContainer(container.id.clone()))?;
+    let record = container.allowed(Verb::Start, "start")?;
     let filter = match container.read("seccomp")? {
         Some(bytes) => Some(seccomp::Program::from_bytes(&bytes)?),
         None => None,

@@ -1,6 +1,5 @@
 //! `update`: other limits for a living container.
 
-use super::pause::{allowed, group};
 use crate::bundle;
 use crate::cli::{Arguments, Global, Usage, usage_error, value};
 use crate::error::{Error, Result};
@@ -119,9 +118,9 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let id = arguments.id(&USAGE)?;
     let update = asked(global, &arguments)?;
     let container = Container::open(&global.root, id)?;
-    let mut record = allowed(&container, Verb::Update, "update")?;
+    let mut record = container.allowed(Verb::Update, "update")?;
     let recorded = recorded(&container, &record)?;
-    let group = group(&record, "update")?;
+    let group = record.group("update")?;
     record.resources = Some(group.update(&recorded, &update).map_err(cgroup_error)?);
     container.draft(&serde_json::to_vec(&record).unwrap_or_default())?;
     container.publish()?;

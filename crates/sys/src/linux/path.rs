@@ -202,15 +202,18 @@ pub fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd> {
     )
 }
 
+/// Opens something of the host by its path, close-on-exec; `shown` are the flags in words.
+fn open_named(path: &Path, flags: OFlags, shown: &str) -> Result<OwnedFd> {
+    let opened = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
+    check("open", opened, || format!("{}, {shown}", path.display()))
+}
+
 /// Opens a directory of the host by its path, `O_PATH`.
 ///
 /// # Errors
 /// `open`: ENOENT, ENOTDIR, EACCES.
 pub fn open_directory(path: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    check("open", rustix::fs::open(path, flags, Mode::empty()), || {
-        format!("{}, O_PATH|O_DIRECTORY", path.display())
-    })
+    open_named(path, OFlags::PATH | OFlags::DIRECTORY, "O_PATH|O_DIRECTORY")
 }
 
 /// As [`open_directory`], but the last component must not be a link.
@@ -218,10 +221,11 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd> {
 /// # Errors
 /// `open`: ENOENT, ENOTDIR (also for a link), EACCES.
 pub fn open_directory_no_link(path: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    check("open", rustix::fs::open(path, flags, Mode::empty()), || {
-        format!("{}, O_PATH|O_DIRECTORY|O_NOFOLLOW", path.display())
-    })
+    open_named(
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW,
+        "O_PATH|O_DIRECTORY|O_NOFOLLOW",
+    )
 }
 
 /// Opens a file of the host by its path, for reading.
@@ -229,10 +233,7 @@ pub fn open_directory_no_link(path: &Path) -> Result<OwnedFd> {
 /// # Errors
 /// `open`: ENOENT, EACCES.
 pub fn open_host_file(path: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    check("open", rustix::fs::open(path, flags, Mode::empty()), || {
-        format!("{}, O_RDONLY", path.display())
-    })
+    open_named(path, OFlags::RDONLY, "O_RDONLY")
 }
 
 /// The absolute path of an open directory of the host, without links and dots (`/proc/self/fd`).
@@ -254,10 +255,11 @@ pub fn of_directory(directory: BorrowedFd<'_>) -> Result<PathBuf> {
 /// # Errors
 /// `open`: ENOENT, ENOTDIR, EACCES.
 pub fn open_host_directory(path: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    check("open", rustix::fs::open(path, flags, Mode::empty()), || {
-        format!("{}, O_RDONLY|O_DIRECTORY", path.display())
-    })
+    open_named(
+        path,
+        OFlags::RDONLY | OFlags::DIRECTORY,
+        "O_RDONLY|O_DIRECTORY",
+    )
 }
 
 /// Opens any file of the host by its path, `O_PATH`.
@@ -265,10 +267,7 @@ pub fn open_host_directory(path: &Path) -> Result<OwnedFd> {
 /// # Errors
 /// `open`: ENOENT, EACCES.
 pub fn open_host(path: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    check("open", rustix::fs::open(path, flags, Mode::empty()), || {
-        format!("{}, O_PATH", path.display())
-    })
+    open_named(path, OFlags::PATH, "O_PATH")
 }
 
 /// Reads a file of the host by its path, at most `limit` bytes.

@@ -76,21 +76,28 @@ fn refuses_an_unknown_id(test: &Test) {
     output.refuses(["does not exist", "does not exist", "no such file"]);
 }
 
-/// Without a pid namespace the end of the first process ends no other; `--all` reaches them.
-fn all_reaches_every_process(test: &Test) {
+/// A container without a pid namespace that has two more processes than its first; says how many of them
+/// live.
+pub(super) fn two_sleepers(test: &Test) -> (Container<'_>, impl Fn() -> usize) {
     let bundle = test.bundle_with(|config| {
         config.drop_namespace("pid");
         config.args(&["sh", "-c", "sleep 1001 & sleep 1002 & wait"]);
     });
     let container = test.create(&bundle, "a");
     container.start();
-    let sleepers = || {
+    let sleepers = move || {
         let all = processes::marked(test.mark());
         all.iter()
-            .filter(|p| p.command.starts_with("sleep 100"))
+            .filter(|process| process.command.starts_with("sleep 100"))
             .count()
     };
     assert!(processes::eventually(Duration::from_secs(5), || sleepers() == 2));
+    (container, sleepers)
+}
+
+/// Without a pid namespace the end of the first process ends no other; `--all` reaches them.
+fn all_reaches_every_process(test: &Test) {
+    let (container, sleepers) = two_sleepers(test);
     container.verb(&["kill", "--all"]).arg("KILL").run().ok();
     assert!(processes::eventually(Duration::from_secs(5), || sleepers() == 0));
 }
