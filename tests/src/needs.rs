@@ -47,11 +47,12 @@ pub fn missing(need: &str) -> Option<String> {
         ),
         "sys_resource" => absent(host::has_capability(24), "needs CAP_SYS_RESOURCE"),
         "subid_tools" => installed("newuidmap"),
-        "busybox" | "strace" | "cc" => installed(need),
+        "busybox" | "strace" | "cc" | "ip" => installed(need),
         "runc" => program::Kind::Runc.program().err(),
         "crun" => program::Kind::Crun.program().err(),
         "podman" | "skopeo" | "umoci" | "mmdebstrap" => installed(need),
         "containerd" => installed("containerd"),
+        "criu" => program::criu().err(),
         "overlay" => absent(filesystem("overlay"), "needs overlayfs"),
         "mqueue" => absent(filesystem("mqueue"), "needs mqueue"),
         "native" => absent(

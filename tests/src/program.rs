@@ -48,6 +48,16 @@ impl Kind {
     }
 }
 
+/// A CRIU that works on this kernel, as the command that runs the suite found it.
+///
+/// # Errors
+/// The reason in words, when there is none.
+pub fn criu() -> Result<PathBuf, String> {
+    let none = "no CRIU that works on this kernel (`criu check`)";
+    let chosen = env::var_os("DHOW_TEST_CRIU").map(PathBuf::from);
+    chosen.ok_or_else(|| none.to_owned())
+}
+
 /// One of our own binaries, or the probe, by name.
 ///
 /// # Errors

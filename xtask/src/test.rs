@@ -4,6 +4,11 @@
 //! be, and named when it cannot. A test that this host cannot run is skipped with its reason and
 //! counted as skipped, never as passed. The last line has the numbers, in a form that programs read.
 
+#[cfg(unix)]
+mod criu;
+#[cfg(not(unix))]
+#[path = "test/criu_elsewhere.rs"]
+mod criu;
 mod libtest;
 mod nextest;
 mod packages;
@@ -137,7 +142,8 @@ fn tests(metadata: &Metadata, options: &Options, results: &mut Results) -> Resul
         }
         Err(other) => return Err(other),
     };
-    let plan = suite::Suite::new(metadata, &programs, options.filter.as_deref(), options.long)?;
+    let mut plan = suite::Suite::new(metadata, &programs, options.filter.as_deref(), options.long)?;
+    plan.criu = criu::prepare(&metadata.target_directory, !options.quick)?;
     plan.units(results)?;
     if !options.quick {
         plan.integration(results)?;

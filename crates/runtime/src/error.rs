@@ -78,6 +78,15 @@ pub enum Error {
     Cgroup(String, Kind),
     /// The container's process failed in a step and told us.
     Birth(Failure),
+    /// CRIU could not.
+    Criu {
+        /// What it was asked for.
+        step: &'static str,
+        /// In its words.
+        reason: String,
+        /// Where it tells more.
+        log: PathBuf,
+    },
     /// This host cannot.
     Unsupported(String),
 }
@@ -113,7 +122,7 @@ impl Error {
             Self::Cgroup(_, kind) => *kind,
             Self::Step { source, .. } => kind_of(source.code()),
             Self::Birth(failure) => kind_of(failure.code),
-            Self::Hook { .. } => Kind::Kernel,
+            Self::Hook { .. } | Self::Criu { .. } => Kind::Kernel,
             Self::Unsupported(_) => Kind::Unsupported,
         }
     }
@@ -125,6 +134,7 @@ fn way_out(verb: &str, status: &str) -> &'static str {
         ("exec in", "paused") => "; resume it first, or give --ignore-paused",
         ("start", "paused") => "; resume it",
         ("delete", "created" | "running" | "paused") => "; kill it first, or give --force",
+        ("checkpoint", "created") => "; start it first",
         ("pause", "created") => "; start it first",
         _ => "",
     }
@@ -163,6 +173,9 @@ impl fmt::Display for Error {
                 "exec: {name:?}: permission denied: it is not an executable file"
             ),
             Self::Hook { name, reason } => write!(f, "hook {name}: {reason}"),
+            Self::Criu { step, reason, log } => {
+                write!(f, "{step}: criu: {reason}; see {}", log.display())
+            }
             Self::Cgroup(text, _) | Self::Unsupported(text) => f.write_str(text),
             Self::Birth(failure) if failure.step.is_empty() => f.write_str(&failure.text),
             Self::Birth(failure) => write!(f, "{}: {}", failure.step, failure.text),

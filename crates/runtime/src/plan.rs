@@ -5,10 +5,12 @@
 //! cannot be carried out is refused here, by its JSON path.
 
 pub mod devices;
+pub mod intel_rdt;
 pub mod invalid;
 pub mod mounts;
 pub mod namespaces;
 pub mod narrative;
+pub mod net_devices;
 pub mod process;
 pub mod seccomp;
 pub mod signals;
@@ -105,6 +107,8 @@ pub struct Plan {
     pub masked_paths: Vec<String>,
     /// Paths to make read-only.
     pub readonly_paths: Vec<String>,
+    /// Network devices that move in from the host.
+    pub net_devices: Vec<net_devices::NetDevice>,
     /// Kernel parameters.
     pub sysctl: Vec<sysctl::Parameter>,
     /// The container's process.
@@ -121,6 +125,8 @@ pub struct Plan {
     pub cgroups_path: Option<String>,
     /// Limits.
     pub resources: dhow_cgroup::Resources,
+    /// Class of service.
+    pub intel_rdt: Option<intel_rdt::IntelRdt>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
     /// What was left out although it was asked for, in a sentence each; never a protection.
@@ -149,7 +155,7 @@ impl Plan {
         version(&spec.oci_version)?;
         let empty = Linux::default();
         let linux = spec.linux.as_ref().unwrap_or(&empty);
-        refuse_foreign(spec, linux)?;
+        refuse_foreign(spec, linux, host)?;
         let mut warnings = Vec::new();
         let namespaces = Namespaces::parse(&linux.namespaces)?;
         id_mappings(linux, &namespaces, host)?;
@@ -185,6 +191,7 @@ impl Plan {
             devices: devices::parse(&linux.devices)?,
             masked_paths: paths("linux.maskedPaths", &linux.masked_paths)?,
             readonly_paths: paths("linux.readonlyPaths", &linux.readonly_paths)?,
+            net_devices: net_devices::parse(&linux.net_devices, &namespaces)?,
             sysctl: sysctl::parse(&linux.sysctl, &namespaces)?,
             process,
             seccomp,
@@ -193,6 +200,7 @@ impl Plan {
             hooks: hooks(spec.hooks.as_ref())?,
             cgroups_path: linux.cgroups_path.clone().filter(|path| !path.is_empty()),
             resources,
+            intel_rdt: intel_rdt::parse(linux.intel_rdt.as_ref())?,
             annotations: spec.annotations.clone(),
             namespaces,
             warnings,
@@ -218,23 +226,17 @@ fn version(text: &str) -> Result<(), Invalid> {
 }
 
 /// What this host cannot do at all is refused by name, never accepted and forgotten.
-fn refuse_foreign(spec: &Spec, linux: &Linux) -> Result<(), Invalid> {
+fn refuse_foreign(spec: &Spec, linux: &Linux, host: &Host) -> Result<(), Invalid> {
     if spec.linux.is_none() && spec.windows.is_some() {
         return Err(Invalid::new(
             "windows",
             "this is a bundle for Windows; a Linux host cannot run it",
         ));
     }
-    if linux.intel_rdt.is_some() {
-        return Err(Invalid::new(
-            "linux.intelRdt",
-            "is not supported by this version",
-        ));
-    }
-    if !linux.net_devices.is_empty() {
+    if !linux.net_devices.is_empty() && !host.privileged {
         return Err(Invalid::new(
             "linux.netDevices",
-            "is not supported by this version",
+            "only the host's root can move its network devices",
         ));
     }
     Ok(())

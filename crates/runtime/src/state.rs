@@ -9,6 +9,7 @@
 //!  resume        –         –        –       ✓        –
 //!  update        –         ✓        ✓       ✓        –
 //!  events        –         ✓        ✓       ✓        –
+//!  checkpoint    –         –        ✓       ✓        –
 //!  delete        –      --force  --force --force     ✓
 //!                                 (*) with --ignore-paused
 //! ```
@@ -52,6 +53,8 @@ pub enum Verb {
     Update,
     /// Tell what it uses.
     Events,
+    /// Write into files.
+    Checkpoint,
     /// Remove; with force also a living one.
     Delete {
         /// Whether a living container is killed first.
@@ -82,6 +85,7 @@ impl Status {
             }
             Verb::Exec { paused: false } => matches!(self, Self::Created | Self::Running),
             Verb::Pause => self == Self::Running,
+            Verb::Checkpoint => matches!(self, Self::Running | Self::Paused),
             Verb::Resume => self == Self::Paused,
             Verb::Delete { force } => force || self == Self::Stopped,
         }

@@ -1,6 +1,8 @@
 //! The verbs: each file holds one verb's flags and one `run` function.
 
 #[cfg(target_os = "linux")]
+pub mod checkpoint;
+#[cfg(target_os = "linux")]
 pub mod create;
 #[cfg(target_os = "linux")]
 pub mod delete;
@@ -19,6 +21,8 @@ pub mod pause;
 pub mod plan;
 #[cfg(target_os = "linux")]
 pub mod ps;
+#[cfg(target_os = "linux")]
+pub mod restore;
 #[cfg(target_os = "linux")]
 pub mod resume;
 #[cfg(target_os = "linux")]

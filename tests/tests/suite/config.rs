@@ -11,6 +11,7 @@ mod idmaps;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod ordinary_user;
 mod paths;
 mod process;

@@ -1,5 +1,7 @@
 //! One file per verb of the OCI command line, each run on ours, runc and crun.
 
+mod checkpoint;
+mod checkpoint_refusals;
 mod create;
 mod delete;
 mod events;

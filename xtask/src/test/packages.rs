@@ -12,7 +12,7 @@ use crate::error::Error;
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Package and reason.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("busybox-static", "the root filesystem of most tests"),
     (
         "uidmap",
@@ -53,6 +53,7 @@ const PACKAGES: [(&str, &str); 20] = [
     ),
     ("libc6-dev", "headers and the static libc for the same"),
     ("strace", "counts and breaks system calls"),
+    ("iproute2", "network devices in tests"),
     ("jq", "examples in the documents use it"),
     ("tmux", "terminals in tests"),
     ("procps", "ps and sysctl, as a peer for the verb ps"),

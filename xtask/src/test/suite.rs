@@ -18,6 +18,8 @@ pub(super) const PACKAGE: &str = "dhow-tests";
 pub(super) const PROGRAMS: &str = "DHOW_BIN_DIR";
 /// Names the file to which a test that cannot run appends `NAME: REASON`.
 const SKIPS: &str = "DHOW_SKIPS";
+/// Names the CRIU for the tests of checkpoint and restore.
+const CRIU: &str = "DHOW_TEST_CRIU";
 /// Makes repeated tests repeat more often.
 const LONG: &str = "DHOW_LONG";
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -32,6 +34,8 @@ pub(super) struct Suite<'a> {
     pub(super) logs: PathBuf,
     /// Only tests whose name contains this.
     pub(super) filter: Option<&'a str>,
+    /// A CRIU that works on this kernel.
+    pub(super) criu: Option<PathBuf>,
     /// The long profile.
     long: bool,
 }
@@ -64,6 +68,7 @@ impl<'a> Suite<'a> {
             programs: folder.to_path_buf(),
             logs,
             filter,
+            criu: None,
             long,
         })
     }
@@ -141,6 +146,9 @@ impl<'a> Suite<'a> {
         let skips = self.logs.join("skips.txt");
         write(&skips, "")?;
         command.env(PROGRAMS, &self.programs).env(SKIPS, &skips);
+        if let Some(criu) = &self.criu {
+            command.env(CRIU, criu);
+        }
         let limit = if self.long {
             command.env(LONG, "1");
             LONG_LIMIT

@@ -8,6 +8,7 @@ use super::hierarchy::Hierarchy;
 use crate::{Error, Result};
 use dhow_sys::{OFlags, cgroupfs, fd};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long processes may take to stand still (one in uninterruptible sleep cannot).
@@ -77,6 +78,13 @@ impl Group {
         } else {
             Ok(hierarchy.get("freezer.state")?.trim() != "THAWED")
         }
+    }
+
+    /// The directory in which all processes are held still, where there is one.
+    #[must_use]
+    pub fn freezer_directory(&self) -> Option<&Path> {
+        let hierarchy = self.freezer("find the freezer").ok()?;
+        Some(hierarchy.directory.as_path())
     }
 
     fn freezer(&self, doing: &'static str) -> Result<&Hierarchy> {

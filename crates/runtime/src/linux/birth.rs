@@ -25,10 +25,12 @@ use super::handshake::{Channel, Said};
 use super::last_steps::become_process;
 use super::mounts::{self, Context, Sources};
 use super::namespaces::{self, Opened};
+use super::net_devices::Given;
 use super::parents_part::{ParentsPart, writes_procfs};
 use super::platform::is_host_root;
 use super::process_attributes as attributes;
 use super::program::Program;
+use super::resctrl::{self, Class};
 use super::rootfs::{self, Entry, HostRoot, Rootfs};
 use super::undo::Undo;
 use super::{container::Container, devices, idmap, last_steps, masks, two_clones};
@@ -80,6 +82,18 @@ pub struct Born {
     pub channel: Channel,
     /// Its cgroup.
     pub cgroup: dhow_cgroup::Group,
+    /// The host's network devices that it has.
+    pub devices: Given,
+}
+
+impl Born {
+    /// Takes everything back.
+    pub fn undo(self) {
+        // Before its network namespace ends with it.
+        drop(self.devices);
+        self.child.end();
+        let _ = self.cgroup.remove();
+    }
 }
 
 /// What is known of a container from the clone on.
@@ -128,6 +142,9 @@ pub fn create(
     order.container.intend(&cgroup)?;
     undo.with(|| drop(cgroup.remove()));
     cgroup.create(&order.plan.resources).map_err(cgroup_error)?;
+    let class = resctrl::make(order.plan.intel_rdt.as_ref(), order.container)?;
+    let made = class.clone();
+    undo.with(move || drop(made.as_ref().map(Class::remove)));
     let target = cgroup.clone_target().map_err(cgroup_error)?;
     let (parent_end, child_end) = Channel::pair().at("make the handshake's channel")?;
 
@@ -138,6 +155,7 @@ pub fn create(
         opened: &opened,
         host_root: &host_root,
         cgroup: &cgroup,
+        class: class.as_ref(),
         hierarchies: &hierarchies,
     };
     let Some(child) = clone(&inherited, target.as_ref(), &parent_end, &child_end)? else {
@@ -149,7 +167,7 @@ pub fn create(
     let mut birth = Undo::default();
     birth.with(|| child.end());
     let sources = copied.as_ref().map(|(_, sources)| sources);
-    inherited
+    let devices = inherited
         .attend(child.pid, sources, &parent_end, meanwhile)
         .map_err(|error| parent_end.cause(error))?;
     birth.forget();
@@ -158,6 +176,7 @@ pub fn create(
         child,
         channel: parent_end,
         cgroup,
+        devices,
     })
 }
 
@@ -186,7 +205,14 @@ fn map_mounts(plan: &Plan, sources: &Sources, procfs: &Procfs, pid: u32) -> Resu
     Ok(())
 }
 
-fn plan_cgroup(order: &Order<'_>, hierarchies: &dhow_cgroup::Host) -> Result<dhow_cgroup::Group> {
+/// Decides which directories the container's cgroup has; none is made.
+///
+/// # Errors
+/// As [`dhow_cgroup::Group::plan`].
+pub fn plan_cgroup(
+    order: &Order<'_>,
+    hierarchies: &dhow_cgroup::Host,
+) -> Result<dhow_cgroup::Group> {
     let request = dhow_cgroup::Request {
         id: &order.container.id,
         path: order.plan.cgroups_path.as_deref(),
@@ -276,6 +302,7 @@ struct Inherited<'a> {
     opened: &'a Opened,
     host_root: &'a HostRoot,
     cgroup: &'a dhow_cgroup::Group,
+    class: Option<&'a Class>,
     hierarchies: &'a dhow_cgroup::Host,
 }
 
@@ -287,7 +314,8 @@ impl Inherited<'_> {
         sources: Option<&Sources>,
         channel: &Channel,
         meanwhile: impl FnOnce(&Begun<'_>) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Given> {
+        let mut devices = Given::default();
         if self.parent.before {
             self.admit(pid, sources)?;
             channel.go().at("let the container's process go on")?;
@@ -302,14 +330,14 @@ impl Inherited<'_> {
                 |said| matches!(said, Said::Prepared),
                 "make the container's environment",
             )?;
-            self.accompany(pid)?;
+            devices = self.accompany(pid)?;
             channel.go().at("let the container's process go on")?;
         }
         channel.expect(
             |said| matches!(said, Said::Ready),
             "prepare the container's program",
         )?;
-        Ok(())
+        Ok(devices)
     }
 
     /// Step 4: the child's ids and its cgroup.
@@ -328,19 +356,23 @@ impl Inherited<'_> {
         if let Some(sources) = sources {
             map_mounts(plan, sources, self.procfs, pid)?;
         }
+        self.class.map_or(Ok(()), |class| class.add(pid))?;
         self.cgroup
             .add_unified(pid, self.parent.in_cgroup)
             .map_err(cgroup_error)
     }
 
     /// Step 7, while the mounts are made and the host is still visible to the child.
-    fn accompany(&self, pid: u32) -> Result<()> {
+    fn accompany(&self, pid: u32) -> Result<Given> {
         let plan = self.order.plan;
         // With our privileges, which a user namespace has taken from the child.
         attributes::limits(&plan.process, self.procfs, Some(pid))?;
+        // Before the hooks and the kernel parameters, which may be about them.
+        let devices = Given::to(&plan.net_devices, self.procfs, pid)?;
         let state = || state_document(self.order, Status::Creating, pid);
         hooks::run("prestart", &plan.hooks.prestart, state)?;
-        hooks::run("createRuntime", &plan.hooks.create_runtime, state)
+        hooks::run("createRuntime", &plan.hooks.create_runtime, state)?;
+        Ok(devices)
     }
 
     /// The child: from the clone to the execve. Comes back only with an error, and with the channel

@@ -21,6 +21,7 @@ use super::last_steps;
 use super::process_attributes as attributes;
 use super::program::Program;
 use super::record::Record;
+use super::resctrl::Class;
 use super::rootfs::Rootfs;
 use super::two_clones;
 use super::undo::Undo;
@@ -40,6 +41,8 @@ pub struct Order<'a> {
     pub record: &'a Record,
     /// Its plan, with the new process in the place of the first.
     pub plan: &'a Plan,
+    /// The container's class of service.
+    pub class: Option<&'a Class>,
     /// Where the terminal's controlling side goes.
     pub console: Option<OwnedFd>,
     /// How many descriptors from 3 on the program inherits.
@@ -84,6 +87,7 @@ pub fn join(order: &Order<'_>) -> Result<(Child, Channel)> {
             .add_unified(child.pid, target.is_some())
             .map_err(cgroup_error)?;
     }
+    order.class.map_or(Ok(()), |class| class.add(child.pid))?;
     attributes::resource_limits(&order.plan.process, Some(child.pid))?;
     if !order.record.separates(Kind::User) {
         attributes::oom_adjustment(&order.plan.process, &procfs, Some(child.pid))?;

@@ -96,6 +96,37 @@ pub fn make(
     Ok(())
 }
 
+/// Makes the mount points that are in the root itself, without mounting anything: for whoever mounts
+/// there later. Those below another mount are in that one.
+///
+/// # Errors
+/// The call, with the destination in the step.
+pub fn points(root: &Rootfs, mounts: &[Mount], bundle: &Path) -> Result<()> {
+    let inside_another = |mount: &Mount| {
+        let others = mounts
+            .iter()
+            .filter(|other| other.destination != mount.destination);
+        others
+            .into_iter()
+            .any(|other| Path::new(&mount.destination).starts_with(&other.destination))
+    };
+    for mount in mounts.iter().filter(|mount| !inside_another(mount)) {
+        let step = format!("make the mount point {}", mount.destination);
+        let file = match &mount.source {
+            Source::Bind { path, .. } => !bundle.join(path).is_dir(),
+            _ => false,
+        };
+        if file {
+            let mode = Mode::from_raw_mode(FILE_MODE);
+            let target = Path::new(&mount.destination);
+            path::create_file_in_root(root.as_fd(), target, mode).at(&step)?;
+        } else {
+            directory(root, mount, false).at(&step)?;
+        }
+    }
+    Ok(())
+}
+
 /// What a mount may need besides its own words.
 #[derive(Debug)]
 pub struct Context<'a> {

@@ -36,7 +36,7 @@ impl Opened {
             .map(Self)
     }
 
-    /// Refuses to set a kernel parameter or a name in a namespace that was given by path but is the
+    /// Refuses to set a kernel parameter or a name in, or to move a network device to, a namespace that was given by path but is the
     /// host's own, where the plan could not see it.
     ///
     /// # Errors
@@ -54,7 +54,9 @@ impl Opened {
             .iter()
             .filter(|(_, name)| name.is_some())
             .map(|(path, _)| (Kind::Uts, (*path).to_owned()));
-        for (kind, path) in parameters.chain(names) {
+        let devices = plan.net_devices.first();
+        let devices = devices.map(|_| (Kind::Network, "linux.netDevices".to_owned()));
+        for (kind, path) in parameters.chain(names).chain(devices) {
             let Some(joined) = self.of(kind) else {
                 continue;
             };

@@ -9,9 +9,9 @@ use crate::plan::namespaces::Kind;
 pub struct ParentsPart {
     /// Whether the child was born in its unified cgroup.
     pub in_cgroup: bool,
-    /// Id maps, or the cgroup, before the child may begin (step 4).
+    /// Id maps, the cgroup or the class of service, before the child may begin (step 4).
     pub before: bool,
-    /// Hooks, or limits that the child has lost the right to set (step 7).
+    /// Network devices, hooks, or limits that the child has lost the right to set (step 7).
     pub between: bool,
 }
 
@@ -25,9 +25,11 @@ impl ParentsPart {
         Self {
             in_cgroup,
             before: !in_cgroup
+                || plan.intel_rdt.is_some()
                 || plan.namespaces.makes(Kind::User)
                 || plan.mounts.iter().any(|mount| mount.id_map.is_some()),
             between: (limited && plan.namespaces.separates(Kind::User))
+                || !plan.net_devices.is_empty()
                 || !hooks.prestart.is_empty()
                 || !hooks.create_runtime.is_empty(),
         }

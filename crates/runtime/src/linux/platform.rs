@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 #[must_use]
 pub fn verbs() -> &'static [Verb] {
     &[
+        (&verbs::checkpoint::USAGE, verbs::checkpoint::run),
         (&verbs::create::USAGE, verbs::create::run),
         (&verbs::delete::USAGE, verbs::delete::run),
         (&verbs::events::USAGE, verbs::events::run),
@@ -25,6 +26,7 @@ pub fn verbs() -> &'static [Verb] {
         (&verbs::list::USAGE, verbs::list::run),
         (&verbs::pause::USAGE, verbs::pause::run),
         (&verbs::ps::USAGE, verbs::ps::run),
+        (&verbs::restore::USAGE, verbs::restore::run),
         (&verbs::resume::USAGE, verbs::resume::run),
         (&verbs::run::USAGE, verbs::run::run),
         (&verbs::start::USAGE, verbs::start::run),

@@ -1,9 +1,10 @@
 //! `state.json`: what was made of a bundle.
 
-use super::container::alive;
+use super::container::{Container, alive};
+use crate::bundle;
 use crate::error::{At, Error, Result};
 use crate::plan::namespaces::Kind;
-use crate::spec::{Hook, State};
+use crate::spec::{Hook, Spec, State};
 use dhow_sys::procfs::{ProcessStatus, Procfs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -98,6 +99,21 @@ impl Record {
             annotations: self.annotations.clone(),
         }
     }
+}
+
+/// The document that the container was created from, whatever has become of the bundle since.
+///
+/// # Errors
+/// [`Error::Document`] when it is missing or damaged.
+pub fn document(container: &Container) -> Result<Spec> {
+    let path = container.path.join("config.json");
+    let damaged = |reason: String| Error::Document {
+        path: path.clone(),
+        reason,
+    };
+    let document = container.read("config.json")?;
+    let document = document.ok_or_else(|| damaged("is missing".into()))?;
+    bundle::parse(&document).map_err(damaged)
 }
 
 /// The id of this boot.

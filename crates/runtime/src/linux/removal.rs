@@ -3,6 +3,7 @@
 use super::birth::cgroup_error;
 use super::container::Container;
 use super::record::Record;
+use super::resctrl::{self, Class};
 use crate::error::{At, Error, Result};
 use crate::hooks;
 use dhow_cgroup::Group;
@@ -34,7 +35,8 @@ pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
             .and_then(|text| serde_json::from_slice(&text).ok()),
     };
     let group = recorded.or(intended.as_ref());
-    dismantle(container, group)?;
+    let class = resctrl::recorded(container)?;
+    dismantle(container, group, class.as_ref())?;
     let Some(record) = record else {
         return Ok(Vec::new());
     };
@@ -43,11 +45,16 @@ pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
     }))
 }
 
-/// Removes what was made for a container whose first process has ended: its cgroup, then its state.
+/// Removes what was made for a container whose first process has ended: its cgroup and its class of
+/// service, then its state.
 ///
 /// # Errors
 /// The step that failed; calling it again goes on from there.
-pub fn dismantle(container: &Container, group: Option<&Group>) -> Result<()> {
+pub fn dismantle(
+    container: &Container,
+    group: Option<&Group>,
+    class: Option<&Class>,
+) -> Result<()> {
     if let Some(group) = group
         && !group.remove_if_empty()
     {
@@ -57,6 +64,7 @@ pub fn dismantle(container: &Container, group: Option<&Group>) -> Result<()> {
         }
         group.remove().map_err(cgroup_error)?;
     }
+    class.map_or(Ok(()), Class::remove)?;
     container.remove()
 }
 

@@ -81,6 +81,21 @@ impl Rootfs {
         })
     }
 
+    /// The same at another place than `/`, which in this mount namespace nobody else needs.
+    ///
+    /// # Errors
+    /// As [`Rootfs::mount`].
+    pub fn mount_at(host: &HostRoot, point: BorrowedFd<'_>) -> Result<Self> {
+        let step = "mount the root filesystem";
+        let tree = mount::copy_tree(&host.path, true).at(step)?;
+        set_propagation(tree.as_fd(), (Propagation::Private, true))?;
+        mount::attach(tree.as_fd(), point).at(step)?;
+        Ok(Self {
+            top: tree,
+            covered: 0,
+        })
+    }
+
     /// Takes the host's directory as it is, for a container without a mount namespace of its own.
     ///
     /// # Errors

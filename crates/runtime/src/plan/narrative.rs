@@ -42,6 +42,7 @@ pub fn tell(plan: &Plan) -> Vec<Step> {
     let mut steps = Vec::new();
     limits(plan, &mut steps);
     namespaces(plan, &mut steps);
+    network(plan, &mut steps);
     filesystem(plan, &mut steps);
     identity(plan, &mut steps);
     steps
@@ -172,6 +173,17 @@ fn reason(kind: Kind) -> (&'static str, &'static str) {
             "its monotonic clock can start elsewhere",
             "time_namespaces(7)",
         ),
+    }
+}
+
+fn network(plan: &Plan, steps: &mut Vec<Step>) {
+    for device in &plan.net_devices {
+        steps.push(step(
+            "move network devices",
+            format!("{} of the host becomes {} inside", device.host, device.name),
+            "asked for; its addresses go with it, and the host has it no longer",
+            "runtime-spec config-linux.md \"Network Devices\"",
+        ));
     }
 }
 

@@ -6,11 +6,15 @@ use crate::error::{At, Error, Result};
 use crate::linux::birth::{self, Begun, Born, Order};
 use crate::linux::console;
 use crate::linux::container::{Container, check_id, io};
+use crate::linux::criu::images::Images;
+use crate::linux::criu::wire::Message;
 use crate::linux::gate::Gate;
 use crate::linux::platform::is_host_root;
+use crate::linux::rebirth::{self, Reborn};
 use crate::linux::record::{Record, VERSION, boot_id};
 use crate::linux::rootfs::Entry;
 use crate::plan::Plan;
+use crate::state::Status;
 use crate::{clock, logging, platform};
 use dhow_sys::process::Child;
 use dhow_sys::procfs::{ProcessStatus, Procfs};
@@ -173,7 +177,19 @@ impl Request {
             Waiting::ForStart => Gate::make(container.directory())?,
             Waiting::ForUs => Gate::Parent,
         };
-        let order = Order {
+        let order = self.order(container, console);
+        let born = birth::create(&order, gate, |begun| self.draft(container, begun))?;
+        match self.finish(container, &born.child) {
+            Ok(()) => Ok(born),
+            Err(error) => {
+                born.undo();
+                Err(error)
+            }
+        }
+    }
+
+    fn order<'a>(&'a self, container: &'a Container, console: Option<OwnedFd>) -> Order<'a> {
+        Order {
             bundle: &self.bundle,
             plan: &self.plan,
             container,
@@ -184,17 +200,54 @@ impl Request {
             keyring: self.keyring,
             console,
             preserve: self.preserve,
-        };
-        let born = birth::create(&order, gate, |begun| self.draft(container, begun))?;
-        let written = container
-            .publish()
-            .and_then(|()| write_pid_file(self.pid_file.as_deref(), born.child.pid))
-            .and_then(|()| Receiver::send(self.pidfd.as_ref(), &born.child, "standard"));
-        if written.is_err() {
-            born.child.end();
-            let _ = born.cgroup.remove();
         }
-        written.map(|()| born)
+    }
+
+    /// Makes the container of a checkpoint, and writes down what was made.
+    ///
+    /// # Errors
+    /// Whatever failed; nothing is left behind then.
+    pub fn remake(
+        &self,
+        root: &Path,
+        console: Option<OwnedFd>,
+        images: &Images,
+        criu: Option<&str>,
+        options: Message,
+    ) -> Result<(Container, Reborn)> {
+        let container = Container::reserve(root, &self.id)?;
+        let order = rebirth::Order {
+            birth: self.order(&container, console),
+            images,
+            criu,
+        };
+        let state = |pid| {
+            let (id, bundle) = (&self.id, &self.bundle.path);
+            self.plan.state(id, bundle, Status::Creating, pid)
+        };
+        let made = rebirth::restore(&order, options, state, |begun| {
+            self.draft(&container, begun)
+        })
+        .and_then(|reborn| match self.finish(&container, &reborn.child) {
+            Ok(()) => Ok(reborn),
+            Err(error) => {
+                reborn.undo();
+                Err(error)
+            }
+        });
+        drop(order);
+        if made.is_err() {
+            // The id is ours, so nobody else has anything in there.
+            let _ = container.remove();
+        }
+        made.map(|reborn| (container, reborn))
+    }
+
+    /// The container is made: for everybody, and for those who asked to be told.
+    fn finish(&self, container: &Container, child: &Child) -> Result<()> {
+        container.publish()?;
+        write_pid_file(self.pid_file.as_deref(), child.pid)?;
+        Receiver::send(self.pidfd.as_ref(), child, "standard")
     }
 
     /// Writes down what is made, and what `exec` will want to know, while the child makes the rest.
@@ -350,6 +403,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let request = Request::read(global, &USAGE, &arguments)?;
     let console = console(&USAGE, &arguments, request.plan.process.terminal)?;
-    request.make(&global.root, console, Waiting::ForStart)?;
+    let (_, born) = request.make(&global.root, console, Waiting::ForStart)?;
+    born.devices.keep();
     Ok(0)
 }

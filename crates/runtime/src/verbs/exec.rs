@@ -9,7 +9,8 @@ use crate::linux::birth::cgroup_error;
 use crate::linux::container::Container;
 use crate::linux::foreground::{self, Terminal};
 use crate::linux::join::{self, Order};
-use crate::linux::record::Record;
+use crate::linux::record::{self, Record};
+use crate::linux::resctrl;
 use crate::plan::invalid::Invalid;
 use crate::plan::{Plan, seccomp};
 use crate::spec::{Process, Spec};
@@ -118,9 +119,14 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     if !detach {
         signal::block(signal::ALL).at("block signals")?;
     }
+    let class = match &plan.intel_rdt {
+        None => None,
+        Some(_) => resctrl::recorded(&container)?,
+    };
     let order = Order {
         record: &record,
         plan: &plan,
+        class: class.as_ref(),
         console: socket,
         preserve,
     };
@@ -178,18 +184,9 @@ fn launch(
     })
 }
 
-/// The container's plan with the new process in the place of the first. The document is the one that
-/// the container was created from, whatever has become of the bundle since.
+/// The container's plan with the new process in the place of the first.
 fn plan(global: &Global, container: &Container, arguments: &Arguments) -> Result<Plan> {
-    let path = container.path.join("config.json");
-    let damaged = |reason: String| Error::Document {
-        path: path.clone(),
-        reason,
-    };
-    let document = container
-        .read("config.json")?
-        .ok_or_else(|| damaged("is missing".into()))?;
-    let mut spec: Spec = bundle::parse(&document).map_err(damaged)?;
+    let mut spec = record::document(container)?;
     let process = match arguments.value("process") {
         Some(file) => read_process(Path::new(file))?,
         None => from_flags(&spec, arguments)?,

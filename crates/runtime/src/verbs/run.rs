@@ -6,7 +6,7 @@ use crate::error::{At, Error, Result};
 use crate::linux::container::Container;
 use crate::linux::foreground::{self, Terminal};
 use crate::linux::handshake::{Channel, Said};
-use crate::linux::{listener, removal};
+use crate::linux::{listener, removal, resctrl};
 use crate::plan::seccomp;
 use crate::spec::State;
 use crate::state::Status;
@@ -75,10 +75,13 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
     let started = received.and_then(|()| start(global, &request, &born.channel, born.child.pid));
     if let Err(error) = started {
+        // Before its network namespace ends with it.
+        drop(born.devices);
         born.child.end();
         removal::remove(&container, true)?;
         return Err(error);
     }
+    born.devices.keep();
     if detach {
         return Ok(0);
     }
@@ -150,7 +153,11 @@ fn finish(global: &Global, request: &Request, container: &Container, cgroup: &dh
     let remove = || {
         container
             .lock()
-            .and_then(|()| removal::dismantle(container, Some(cgroup)))
+            .and_then(|()| match &request.plan.intel_rdt {
+                None => Ok(None),
+                Some(_) => resctrl::recorded(container),
+            })
+            .and_then(|class| removal::dismantle(container, Some(cgroup), class.as_ref()))
     };
     let removed = match remove() {
         // Once more: nobody comes after us to clean up what a passing trouble left.

@@ -5,8 +5,10 @@ use crate::cli::{Arguments, Global, Usage, usage_error, value};
 use crate::error::{Error, Result};
 use crate::linux::birth::cgroup_error;
 use crate::linux::container::Container;
-use crate::linux::record::Record;
-use crate::spec::Spec;
+use crate::linux::record::{self, Record};
+use crate::linux::resctrl::{self, Class};
+use crate::linux::undo::Undo;
+use crate::plan::intel_rdt;
 use crate::state::Verb;
 use crate::{logging, quantity};
 use dhow_cgroup::Resources;
@@ -76,8 +78,18 @@ pub const USAGE: Usage = Usage {
             "N",
             "weight of its disk use, 10 to 1000",
         ),
-        value("l3-cache-schema", None, "TEXT", "refused: no Intel RDT"),
-        value("mem-bw-schema", None, "TEXT", "refused: no Intel RDT"),
+        value(
+            "l3-cache-schema",
+            None,
+            "LINE",
+            "share of the level 3 cache, such as L3:0=ff",
+        ),
+        value(
+            "mem-bw-schema",
+            None,
+            "LINE",
+            "share of the memory bandwidth, such as MB:0=50",
+        ),
         value("kernel-memory", None, "SIZE", "refused: use --memory"),
         value("kernel-memory-tcp", None, "SIZE", "refused: use --memory"),
     ],
@@ -89,15 +101,7 @@ pub const USAGE: Usage = Usage {
 const LIMIT: u64 = 16 << 20;
 
 /// Flags of other runtimes for what is not to be had, and why.
-const REFUSED: [(&str, &str); 4] = [
-    (
-        "l3-cache-schema",
-        "this runtime does not drive Intel RDT (resctrl)",
-    ),
-    (
-        "mem-bw-schema",
-        "this runtime does not drive Intel RDT (resctrl)",
-    ),
+const REFUSED: [(&str, &str); 2] = [
     (
         "kernel-memory",
         "the kernel limits it only together with all other memory; use --memory",
@@ -121,7 +125,14 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let mut record = container.allowed(Verb::Update, "update")?;
     let recorded = recorded(&container, &record)?;
     let group = record.group("update")?;
+    let mut undo = Undo::default();
+    if let Some((class, lines)) = schemata(&arguments, &container)? {
+        let before = class.now(&lines)?;
+        class.set(&lines)?;
+        undo.with(move || drop(class.set(&before)));
+    }
     record.resources = Some(group.update(&recorded, &update).map_err(cgroup_error)?);
+    undo.forget();
     container.draft(&serde_json::to_vec(&record).unwrap_or_default())?;
     container.publish()?;
     Ok(0)
@@ -132,15 +143,31 @@ fn recorded(container: &Container, record: &Record) -> Result<Resources> {
     if let Some(resources) = &record.resources {
         return Ok(resources.clone());
     }
-    let document = container.read("config.json")?.unwrap_or_default();
-    let spec: Spec = bundle::parse(&document).map_err(|reason| Error::Document {
-        path: container.path.join("config.json"),
-        reason,
-    })?;
-    Ok(spec
+    Ok(record::document(container)?
         .linux
         .and_then(|linux| linux.resources)
         .unwrap_or_default())
+}
+
+/// Lines for the class of service, and the class that the container has.
+fn schemata(arguments: &Arguments, container: &Container) -> Result<Option<(Class, Vec<String>)>> {
+    let mut lines = Vec::new();
+    for (flag, prefix) in [("l3-cache-schema", "L3"), ("mem-bw-schema", "MB:")] {
+        for line in arguments.value(flag).unwrap_or_default().lines() {
+            intel_rdt::line_of(line, prefix)
+                .map_err(|why| usage_error(&USAGE, &format!("--{flag}: {why}")))?;
+            lines.push(line.to_owned());
+        }
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let class = resctrl::recorded(container)?.ok_or_else(|| {
+        let reason =
+            "--l3-cache-schema, --mem-bw-schema: the container was created without linux.intelRdt";
+        Error::Unsupported(reason.into())
+    })?;
+    Ok(Some((class, lines)))
 }
 
 /// What shall change.

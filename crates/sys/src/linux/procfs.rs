@@ -124,6 +124,25 @@ impl Procfs {
         let result = rustix::fs::openat(&directory, kind, flags, Mode::empty());
         super::raw::check("openat", result, || format!("/proc/{pid}/ns/{kind}"))
     }
+
+    /// Opens what a process has open under a number, only to look at it (`O_PATH`), with the name that
+    /// the kernel gives it, such as `pipe:[1234]`.
+    ///
+    /// # Errors
+    /// `openat`, `readlinkat`: ENOENT when it has nothing open there, EACCES.
+    pub fn descriptor(&self, pid: u32, number: u32) -> Result<(OwnedFd, String)> {
+        let shown = || format!("/proc/{pid}/fd/{number}");
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let path = format!("{pid}/fd");
+        let directory = open_beneath(self.0.as_fd(), Path::new(&path), flags, Mode::empty())?;
+        let name = rustix::fs::readlinkat(&directory, number.to_string(), Vec::new());
+        let name = super::raw::check("readlinkat", name, shown)?;
+        // The entry is a magic link; its parent was resolved without any.
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&directory, number.to_string(), flags, Mode::empty());
+        let file = super::raw::check("openat", file, shown)?;
+        Ok((file, name.to_string_lossy().into_owned()))
+    }
 }
 
 impl AsFd for Procfs {
