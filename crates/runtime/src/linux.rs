@@ -22,6 +22,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod parents_part;
 pub mod platform;
+pub mod privilege;
 pub mod process_attributes;
 pub mod program;
 pub mod record;

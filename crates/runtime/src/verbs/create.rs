@@ -8,13 +8,16 @@ use crate::linux::console;
 use crate::linux::container::{Container, check_id, io};
 use crate::linux::gate::Gate;
 use crate::linux::platform::is_host_root;
+use crate::linux::privilege;
 use crate::linux::record::{Record, VERSION, boot_id};
 use crate::linux::rootfs::Entry;
 use crate::plan::Plan;
-use crate::{clock, logging, platform};
+use crate::state::Status;
+use crate::{clock, hooks, logging, platform};
 use dhow_sys::process::Child;
 use dhow_sys::procfs::{ProcessStatus, Procfs};
 use dhow_sys::socket;
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -150,24 +153,43 @@ impl Request {
     /// Whatever failed; nothing is left behind then.
     pub fn make(
         &self,
-        root: &Path,
+        global: &Global,
         console: Option<OwnedFd>,
         waiting: Waiting,
     ) -> Result<(Container, Born)> {
-        let container = Container::reserve(root, &self.id)?;
-        let made = self.fill(&container, console, waiting);
+        let container = Container::reserve(&global.root, &self.id)?;
+        let has_begun = Cell::new(false);
+        let made = self.fill(&container, console, waiting, &has_begun);
         if made.is_err() {
             // The id is ours, so nobody else has anything in there.
             let _ = container.remove();
+            if has_begun.get() {
+                self.clean_up(global);
+            }
         }
         made.map(|born| (container, born))
+            .map_err(|error| privilege::explained(error, &self.plan))
     }
 
+    /// The poststop hooks of a container that has been destroyed: they take back what its other hooks have
+    /// made, also when one of those has failed (runtime.md, Lifecycle, steps 4 to 14).
+    pub fn clean_up(&self, global: &Global) {
+        let state = || {
+            self.plan
+                .state(&self.id, &self.bundle.path, Status::Stopped, 0)
+        };
+        for problem in hooks::run_all("poststop", &self.plan.hooks.poststop, state) {
+            logging::note(global, "warning", &problem.to_string());
+        }
+    }
+
+    /// `has_begun` tells whether there was a process, and so perhaps a hook.
     fn fill(
         &self,
         container: &Container,
         console: Option<OwnedFd>,
         waiting: Waiting,
+        has_begun: &Cell<bool>,
     ) -> Result<Born> {
         let gate = match waiting {
             Waiting::ForStart => Gate::make(container.directory())?,
@@ -178,6 +200,7 @@ impl Request {
             plan: &self.plan,
             container,
             privileged: self.privileged,
+            mounts: self.privileged && privilege::may_administer()?,
             rootless: self.rootless,
             driver: self.driver,
             entry: self.entry,
@@ -185,7 +208,10 @@ impl Request {
             console,
             preserve: self.preserve,
         };
-        let born = birth::create(&order, gate, |begun| self.draft(container, begun))?;
+        let born = birth::create(&order, gate, |begun| {
+            has_begun.set(true);
+            self.draft(container, begun)
+        })?;
         let written = container
             .publish()
             .and_then(|()| write_pid_file(self.pid_file.as_deref(), born.child.pid))
@@ -350,6 +376,6 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let request = Request::read(global, &USAGE, &arguments)?;
     let console = console(&USAGE, &arguments, request.plan.process.terminal)?;
-    request.make(&global.root, console, Waiting::ForStart)?;
+    request.make(global, console, Waiting::ForStart)?;
     Ok(0)
 }
