@@ -4,6 +4,7 @@
 //! be, and named when it cannot. A test that this host cannot run is skipped with its reason and
 //! counted as skipped, never as passed. The last line has the numbers, in a form that programs read.
 
+pub(crate) mod faults;
 mod libtest;
 mod nextest;
 mod packages;

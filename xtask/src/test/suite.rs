@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::results::{Outcome, Results};
-use super::{installed, libtest, nextest};
+use super::{faults, installed, libtest, nextest};
 use crate::child;
 use crate::error::Error;
 use crate::repository::{self, Metadata};
@@ -34,6 +34,8 @@ pub(super) struct Suite<'a> {
     pub(super) filter: Option<&'a str>,
     /// The long profile.
     long: bool,
+    /// Where the sweeps of faults tell their numbers.
+    pub(super) table: Option<PathBuf>,
 }
 
 impl<'a> Suite<'a> {
@@ -65,6 +67,7 @@ impl<'a> Suite<'a> {
             logs,
             filter,
             long,
+            table: None,
         })
     }
 
@@ -141,6 +144,9 @@ impl<'a> Suite<'a> {
         let skips = self.logs.join("skips.txt");
         write(&skips, "")?;
         command.env(PROGRAMS, &self.programs).env(SKIPS, &skips);
+        if let Some(table) = &self.table {
+            command.env(faults::TABLE, table);
+        }
         let limit = if self.long {
             command.env(LONG, "1");
             LONG_LIMIT

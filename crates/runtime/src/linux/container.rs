@@ -328,10 +328,15 @@ pub fn ids(root: &Path) -> Result<Vec<String>> {
         Err(error) => return Err(io("open", root, &error)).at("list the containers"),
         Ok(entries) => entries,
     };
-    let names = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok());
-    let mut ids: Vec<String> = names.filter(|name| check_id(name).is_ok()).collect();
+    let mut ids = Vec::new();
+    for entry in entries {
+        // A part of them would pass for all.
+        let entry = entry
+            .map_err(|error| io("getdents64", root, &error))
+            .at("list the containers")?;
+        let name = entry.file_name().into_string();
+        ids.extend(name.ok().filter(|name| check_id(name).is_ok()));
+    }
     ids.sort();
     Ok(ids)
 }
