@@ -84,6 +84,8 @@ fn one(hook: &Hook, state: &[u8]) -> std::result::Result<(), String> {
         // The group, not only its leader: what a hook has started must not outlive its failure. The leader
         // is not collected yet, so its number cannot have come to mean another group.
         let _ = process::signal_group(child.id(), 9);
+        // It may have left the group.
+        let _ = child.kill();
     }
     let status = child.wait().map_err(|error| error.to_string())?;
     match has_ended? {

@@ -5,6 +5,7 @@
 //! fault. The bounded form visits a part of the points with one errno each; the long profile all of them with all.
 
 mod kills;
+mod ordinary_user;
 mod rootful;
 mod rootless;
 mod shorts;

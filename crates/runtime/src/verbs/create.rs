@@ -172,7 +172,7 @@ impl Request {
     }
 
     /// The poststop hooks of a container that has been destroyed: they take back what its other hooks have
-    /// made, also when one of those has failed (runtime.md, Lifecycle, steps 4 to 14).
+    /// made, also when one of those has failed (runtime.md, Lifecycle, steps 3 to 5, 12, 13).
     pub fn clean_up(&self, global: &Global) {
         let state = || {
             self.plan

@@ -27,6 +27,7 @@ pub(crate) fn perform(act: &str, words: &[String]) -> Done {
         "exit" => return Done::Code(word(0).parse().unwrap_or(255)),
         "sleep" => return sleep(),
         "bomb" => return bomb(),
+        "leave-group" => return leave_group(),
         "open" => open(word(0), word(1)),
         "read" => read(word(0)),
         "write" => write(word(0), word(1)),
@@ -75,6 +76,18 @@ fn each(words: &[String], act: fn(&str) -> Value) -> Value {
 fn sleep() -> Done {
     loop {
         thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+/// Goes over to the process group of its parent, and sleeps there.
+fn leave_group() -> Done {
+    use rustix::process::{getpgid, getppid, setpgid};
+    match getpgid(getppid()).and_then(|group| setpgid(None, Some(group))) {
+        Ok(()) => sleep(),
+        Err(errno) => {
+            eprintln!("probe: cannot join the group of the parent: {errno}");
+            Done::Code(9)
+        }
     }
 }
 

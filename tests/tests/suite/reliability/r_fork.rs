@@ -64,7 +64,7 @@ fn assert_gone(test: &Test, id: &str) {
 }
 
 fn killed_then_deleted(test: &Test) {
-    needs!(test, root, native);
+    needs!(test, root);
     let neighbour = test.sleeper("neighbour");
     let bomb = bomb(test, "bomb", true);
     assert_bounded(test, &neighbour);
@@ -76,7 +76,7 @@ fn killed_then_deleted(test: &Test) {
 }
 
 fn deleted_while_it_runs(test: &Test) {
-    needs!(test, root, native);
+    needs!(test, root);
     let neighbour = test.sleeper("neighbour");
     for own_pids in [true, false] {
         let bomb = bomb(test, "bomb", own_pids);
@@ -89,7 +89,7 @@ fn deleted_while_it_runs(test: &Test) {
 
 /// Without a pid namespace nothing but the cgroup tells who belongs to it.
 fn all_killed_without_a_pid_namespace(test: &Test) {
-    needs!(test, root, native);
+    needs!(test, root);
     let neighbour = test.sleeper("neighbour");
     let bomb = bomb(test, "bomb", false);
     assert_bounded(test, &neighbour);
@@ -101,7 +101,7 @@ fn all_killed_without_a_pid_namespace(test: &Test) {
 
 /// Others may be executed in it and see its limit; one that gets no process says so.
 fn exec_in_it_is_refused_by_the_limit(test: &Test) {
-    needs!(test, root, native);
+    needs!(test, root);
     let bomb = bomb(test, "bomb", true);
     let output = bomb.exec(&["true"]);
     if output.code != Some(0) {

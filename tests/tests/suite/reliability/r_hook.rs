@@ -1,9 +1,9 @@
-//! R-HOOK: hooks that misbehave, of every kind and in eight ways.
+//! R-HOOK: hooks that misbehave, of every kind and in nine ways.
 //!
 //! What must hold: a hook's time is kept whatever it does with its streams, all that it has started in its
 //! process group ends with a failure, the container is then either whole or gone, and the poststop hooks run.
 
-use dhow_tests::{Bundle, Output, Test, for_runtimes, processes};
+use dhow_tests::{Bundle, Output, Test, for_runtimes, processes, program};
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
@@ -18,8 +18,8 @@ const KINDS: [&str; 6] = [
 ];
 
 /// What a hook does, in a shell of the host's or the container's.
-struct Behaviour {
-    script: &'static str,
+struct Behaviour<'s> {
+    script: &'s str,
     /// What the runtime says of it; nothing when it is content.
     said: Option<&'static str>,
 }
@@ -90,7 +90,7 @@ fn judge((output, text): (Output, String), kind: &str, said: Option<&str>) {
 }
 
 /// `run` and `create` with this behaviour in each kind of hook.
-fn misbehave(test: &Test, behaviour: &Behaviour) {
+fn misbehave(test: &Test, behaviour: &Behaviour<'_>) {
     for kind in KINDS {
         let is_run = behaviour.said.is_none() || !decides(kind);
         let made = bundle(test, kind, behaviour.script);
@@ -110,7 +110,7 @@ fn misbehave(test: &Test, behaviour: &Behaviour) {
 }
 
 /// Nothing that the hook has started lives, but for the daemon of one that was content with itself.
-fn assert_alone(test: &Test, kind: &str, behaviour: &Behaviour) {
+fn assert_alone(test: &Test, kind: &str, behaviour: &Behaviour<'_>) {
     if behaviour.said.is_none() {
         processes::end_marked(test.mark());
         return;
@@ -146,6 +146,17 @@ fn closes_its_streams(test: &Test) {
 fn leaves_a_daemon(test: &Test) {
     let script = "yes & yes & yes & exit 0";
     let said = None;
+    misbehave(test, &Behaviour { script, said });
+}
+
+/// Its process group is then another one, which is not to be killed.
+fn leaves_its_group(test: &Test) {
+    let probe = program::binary("probe").expect("the probe is built with the suite");
+    let host = probe.display().to_string();
+    let script =
+        format!("[ -x /bin/probe ] && exec /bin/probe leave-group; exec {host} leave-group");
+    let said = PAST_ITS_TIME;
+    let script = &script;
     misbehave(test, &Behaviour { script, said });
 }
 
@@ -191,6 +202,7 @@ for_runtimes!([Dhow];
     ignores_the_signal_to_terminate,
     is_killed_by_a_signal,
     leaves_a_daemon,
+    leaves_its_group,
     no_signal_is_blocked,
     reads_nothing_of_a_large_state,
 );

@@ -102,6 +102,26 @@ without! {
     pidfd, pidfd_rootless: [Sysno::pidfd_open, Sysno::pidfd_send_signal], Same, Same;
 }
 
+/// What has been begun is ended also where no process can be held: the hook fails for want of `pidfd_open`, and
+/// then the container's process is there, waiting.
+fn a_failed_birth_without_pidfds(test: &Test) {
+    needs!(test, root, native, cc);
+    let block = match block(test) {
+        Ok(block) => block.display().to_string(),
+        Err(reason) => return test.skip(&reason),
+    };
+    let bundle = bundle(test);
+    bundle.edit(|config| config.add_hook("createRuntime", json!({"path": "/bin/true"})));
+    let calls = [Sysno::pidfd_open, Sysno::pidfd_send_signal];
+    let calls = calls.map(|call| call.id().to_string()).join(",");
+    for errno in [ENOSYS, EPERM] {
+        let output = run(test, &bundle, &[&block, errno, &calls]);
+        output.code_is(1).fails("pidfd_open");
+        let states = fs::read_dir(test.state_root()).expect("the state root");
+        assert_eq!(states.count(), 0, "a state is left");
+    }
+}
+
 /// Sixty-four descriptors are more than a container's birth needs.
 fn few_descriptors(test: &Test) {
     let bundle = bundle(test);
@@ -180,6 +200,7 @@ fn no_sys_admin(test: &Test) {
 }
 
 for_runtimes!([Dhow];
+    a_failed_birth_without_pidfds,
     few_descriptors,
     few_descriptors_rootless,
     few_processes_rootless,

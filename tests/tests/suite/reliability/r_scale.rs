@@ -51,8 +51,7 @@ fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
 
 fn running_at_once(test: &Test) {
     needs!(test, root, native);
-    let is_long = std::env::var_os("DHOW_LONG").is_some();
-    let total = if is_long { 1_000 } else { 200 };
+    let total = 1_000;
     let bundle = test.bundle_running(&["sleep", "100000"]);
     let shared = Shared::of(test);
     let (most, sum) = (AtomicU64::new(0), AtomicU64::new(0));
