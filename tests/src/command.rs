@@ -123,15 +123,22 @@ impl Cmd {
         self.spawn().wait()
     }
 
-    /// Runs it to its end and expects success, without a word and without keeping its output:
-    /// for what is done thousands of times.
+    /// Runs it to its end without a word: for what is done thousands of times.
+    ///
+    /// # Panics
+    /// When it cannot be started or passes its limit.
+    pub fn run_quietly(self) -> Output {
+        let mut running = self.spawn();
+        running.is_quiet = true;
+        running.wait()
+    }
+
+    /// The same, expecting success and without keeping its output.
     ///
     /// # Panics
     /// When it fails or passes its limit, with everything it wrote.
     pub fn run_silently(self) {
-        let mut running = self.spawn();
-        running.is_quiet = true;
-        let output = running.wait().ok();
+        let output = self.run_quietly().ok();
         for file in &output.files {
             let _ = fs::remove_file(file);
         }

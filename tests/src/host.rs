@@ -105,3 +105,11 @@ pub fn has_capability(number: u32) -> bool {
         .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
         .is_some_and(|set| set >> number & 1 == 1)
 }
+
+/// The namespace of this kind that this process is in, as the kernel names it.
+#[must_use]
+pub fn namespace(kind: &str) -> String {
+    fs::read_link(format!("/proc/self/ns/{kind}"))
+        .map(|link| link.display().to_string())
+        .unwrap_or_default()
+}

@@ -31,6 +31,7 @@ Tasks of the dhow repository
   cargo xtask build [--profile P]    build every program and print where they are
   cargo xtask test [--vm] [--quick | --long] [FILTER]
                                      all checks and tests; the last line has the numbers
+  cargo xtask faults                 every call of every verb fails once: writes docs/faults.md
   cargo xtask style                  the rules about files, functions, names and calls
   cargo xtask layers                 the crate table of ARCHITECTURE.md against Cargo
   cargo xtask bench runtime [--rounds N] [--format table|json] [--only-v2]
@@ -71,6 +72,7 @@ fn dispatch() -> Result<ExitCode, Error> {
         "style" => style::task(arguments),
         "layers" => layers::task(arguments),
         "test" => test::task(arguments),
+        "faults" => test::faults::task(arguments),
         "bench" => bench::task(arguments),
         _ => Err(Error::UnknownTask { task }),
     }

@@ -9,6 +9,7 @@ mod criu;
 #[cfg(not(unix))]
 #[path = "test/criu_elsewhere.rs"]
 mod criu;
+pub(crate) mod faults;
 mod libtest;
 mod nextest;
 mod packages;

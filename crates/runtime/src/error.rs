@@ -111,6 +111,30 @@ impl Error {
         }
     }
 
+    /// The failure, when it is EPERM of a call that needs the right to administer the system.
+    #[must_use]
+    pub fn forbidden(&self) -> Option<Failure> {
+        const EPERM: i32 = 1;
+        const CALLS: [&str; 10] = [
+            "clone3",
+            "unshare",
+            "setns",
+            "fsopen",
+            "fsconfig",
+            "fsmount",
+            "open_tree",
+            "move_mount",
+            "mount_setattr",
+            "mount",
+        ];
+        let failure = match self {
+            Self::Step { .. } | Self::Birth(_) => Failure::from(self),
+            _ => return None,
+        };
+        let call = failure.text.split('(').next().unwrap_or_default();
+        (failure.code == EPERM && CALLS.contains(&call)).then_some(failure)
+    }
+
     /// What kind of trouble it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -140,6 +164,23 @@ fn way_out(verb: &str, status: &str) -> &'static str {
     }
 }
 
+/// What to do when a call has failed with this errno, where the errno alone does not tell. `call` is its line.
+#[must_use]
+pub fn remedy(call: &str, code: i32) -> &'static str {
+    const EAGAIN: i32 = 11;
+    const EMFILE: i32 = 24;
+    const ENOSYS: i32 = 38;
+    let makes_processes = ["clone3(", "execve(", "execveat("];
+    match code {
+        EAGAIN if makes_processes.iter().any(|name| call.starts_with(name)) => {
+            "; a limit of processes is reached: the user's RLIMIT_NPROC, or pids.max of a cgroup"
+        }
+        EMFILE => "; the caller may have too few descriptors: raise its RLIMIT_NOFILE",
+        ENOSYS => "; the kernel is too old, or a seccomp filter around the caller forbids the call",
+        _ => "",
+    }
+}
+
 fn kind_of(code: i32) -> Kind {
     match code {
         1 | 13 => Kind::Permission,
@@ -164,7 +205,11 @@ impl fmt::Display for Error {
                 write!(f, "cannot {verb} container {id:?}: it is {status}")?;
                 f.write_str(way_out(verb, status))
             }
-            Self::Step { step, source } => write!(f, "{step}: {source}"),
+            Self::Step { step, source } => {
+                let call = source.to_string();
+                let remedy = remedy(&call, source.code());
+                write!(f, "{step}: {call}{remedy}")
+            }
             Self::Program { name, found: false } => {
                 write!(f, "exec: {name:?}: executable file not found in $PATH")
             }
@@ -178,7 +223,9 @@ impl fmt::Display for Error {
             }
             Self::Cgroup(text, _) | Self::Unsupported(text) => f.write_str(text),
             Self::Birth(failure) if failure.step.is_empty() => f.write_str(&failure.text),
-            Self::Birth(failure) => write!(f, "{}: {}", failure.step, failure.text),
+            Self::Birth(Failure { step, text, code }) => {
+                write!(f, "{step}: {text}{}", remedy(text, *code))
+            }
         }
     }
 }

@@ -1,17 +1,20 @@
 //! Running hooks: programs of the caller, told the container's state on standard input.
 //!
 //! A hook is waited for by pidfd, never by the end of its output: a daemon that it left behind may
-//! keep that open for ever. When its time is over its whole process group is ended.
+//! keep that open for ever. When it fails or its time is over its whole process group is ended; what
+//! a hook that succeeds has left running is its own affair.
 //!
 //! Source: config.md (POSIX-platform Hooks), runtime.md (Lifecycle).
 
 use crate::error::{Error, Result};
 use crate::spec::{Hook, State};
-use dhow_sys::{fd, process};
-use std::io::{Read, Write};
+use dhow_sys::fd::{self, Interest};
+use dhow_sys::process::{self, Exit};
+use dhow_sys::stream;
+use std::io::PipeReader;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// As much of a failed hook's output as an error shows.
@@ -49,7 +52,7 @@ pub fn run_all(kind: &str, hooks: &[Hook], state: impl Fn() -> State) -> Vec<Err
 }
 
 fn one(hook: &Hook, state: &[u8]) -> std::result::Result<(), String> {
-    let (mut output, write_end) =
+    let (output, write_end) =
         std::io::pipe().map_err(|error| format!("cannot make a pipe: {error}"))?;
     let second = write_end
         .try_clone()
@@ -70,66 +73,121 @@ fn one(hook: &Hook, state: &[u8]) -> std::result::Result<(), String> {
         .spawn()
         .map_err(|error| format!("cannot be executed: {error}"))?;
     drop(command);
-    let pidfd = process::open(child.id()).map_err(|error| error.to_string())?;
-    if let Some(mut input) = child.stdin.take() {
-        // A hook that does not care for the state may close its input; that is no failure.
-        let _ = input.write_all(state);
-    }
-    let deadline = hook
-        .timeout
-        .map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(1)));
-    let mut said = Vec::new();
-    if !wait(&pidfd, &mut output, deadline, &mut said)? {
-        // The group, not only its leader: what the hook started must not outlive its time either.
+    let mut streams = Streams {
+        input: child.stdin.take(),
+        untold: state,
+        output: Some(output),
+        said: Vec::new(),
+    };
+    let has_ended = streams.attend(child.id(), hook.timeout);
+    if !matches!(has_ended, Ok(End::Success)) {
+        // The group, not only its leader: what a hook has started must not outlive its failure. The leader
+        // is not collected yet, so its number cannot have come to mean another group.
         let _ = process::signal_group(child.id(), 9);
-        let _ = child.wait();
-        return Err(format!(
-            "did not end within {} s; it was killed",
-            hook.timeout.unwrap_or(0)
-        ));
+        // It may have left the group.
+        let _ = child.kill();
     }
     let status = child.wait().map_err(|error| error.to_string())?;
-    if status.success() {
-        return Ok(());
+    match has_ended? {
+        End::Success => Ok(()),
+        End::Failure => Err(format!("failed ({status}); {}", streams.words())),
+        End::TimeOver => Err(format!(
+            "did not end within {} s; it was killed",
+            hook.timeout.unwrap_or(0)
+        )),
     }
-    let said = String::from_utf8_lossy(&said).trim().to_owned();
-    let said = if said.is_empty() {
-        "it said nothing".into()
-    } else {
-        format!("it said: {said}")
-    };
-    Err(format!("failed ({status}); {said}"))
 }
 
-/// Waits for the hook itself to end while reading what it says; false when the time is over.
-fn wait(
-    pidfd: &std::os::fd::OwnedFd,
-    output: &mut std::io::PipeReader,
-    limit: Option<Duration>,
-    said: &mut Vec<u8>,
-) -> std::result::Result<bool, String> {
-    let start = Instant::now();
-    let mut open = true;
-    loop {
-        let left = limit.map(|limit| limit.saturating_sub(start.elapsed()));
-        let millis = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        let mut watched = vec![(pidfd.as_fd(), fd::Interest::Read)];
-        if open {
-            watched.push((output.as_fd(), fd::Interest::Read));
+/// What has become of a hook.
+enum End {
+    Success,
+    Failure,
+    TimeOver,
+}
+
+/// The pipes of a hook while it runs; neither is ever waited for alone.
+struct Streams<'a> {
+    input: Option<ChildStdin>,
+    untold: &'a [u8],
+    output: Option<PipeReader>,
+    said: Vec<u8>,
+}
+
+impl Streams<'_> {
+    /// Tells the hook the state and hears what it says, until it has ended or its time is over.
+    fn attend(&mut self, pid: u32, seconds: Option<i64>) -> std::result::Result<End, String> {
+        let limit = seconds.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(1)));
+        let words = |error: dhow_sys::Error| error.to_string();
+        let start = Instant::now();
+        let pidfd = process::open(pid).map_err(words)?;
+        for pipe in [
+            self.input.as_ref().map(AsFd::as_fd),
+            self.output.as_ref().map(AsFd::as_fd),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            stream::set_nonblocking(pipe).map_err(words)?;
         }
-        let ready = fd::poll(&watched, millis).map_err(|error| error.to_string())?;
-        if ready.get(1).copied().unwrap_or(false) {
-            let mut chunk = [0; 1024];
-            let count = output.read(&mut chunk).unwrap_or(0);
-            open = count > 0;
-            said.extend_from_slice(&chunk[..count.min(SHOWN.saturating_sub(said.len()))]);
-            continue;
+        loop {
+            let left = limit.map(|limit| limit.saturating_sub(start.elapsed()));
+            let millis = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+            let mut watched = vec![(pidfd.as_fd(), Interest::Read)];
+            if let Some(output) = &self.output {
+                watched.push((output.as_fd(), Interest::Read));
+            }
+            if let Some(input) = &self.input {
+                watched.push((input.as_fd(), Interest::Write));
+            }
+            let has_ended = fd::poll(&watched, millis).map_err(words)?[0];
+            // Neither of them waits, and neither takes long: one that floods is still ended at its time.
+            self.tell();
+            self.hear();
+            if has_ended {
+                return match process::peek(pidfd.as_fd()).map_err(words)? {
+                    Exit::Code(0) => Ok(End::Success),
+                    _ => Ok(End::Failure),
+                };
+            }
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(End::TimeOver);
+            }
         }
-        if ready[0] {
-            return Ok(true);
+    }
+
+    /// Writes as much of the state as there is room for.
+    fn tell(&mut self) {
+        let Some(input) = &self.input else { return };
+        match stream::write(input.as_fd(), self.untold) {
+            Ok(Some(count)) => self.untold = &self.untold[count..],
+            Ok(None) => return,
+            // A hook that does not care for the state may close its input; that is no failure.
+            Err(_) => self.untold = &[],
         }
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(false);
+        if self.untold.is_empty() {
+            self.input = None;
+        }
+    }
+
+    /// Reads a piece of what the hook says, and keeps the beginning.
+    fn hear(&mut self) {
+        let Some(output) = &self.output else { return };
+        let mut piece = [0; 16384];
+        match stream::read(output.as_fd(), &mut piece) {
+            Ok(Some(count @ 1..)) => {
+                let room = SHOWN.saturating_sub(self.said.len());
+                self.said.extend_from_slice(&piece[..count.min(room)]);
+            }
+            Ok(None) => {}
+            Ok(Some(_)) | Err(_) => self.output = None,
+        }
+    }
+
+    /// What it said, for an error.
+    fn words(&self) -> String {
+        match String::from_utf8_lossy(&self.said).trim() {
+            "" => "it said nothing".into(),
+            said => format!("it said: {said}"),
         }
     }
 }

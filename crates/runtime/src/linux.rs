@@ -24,6 +24,7 @@ pub mod namespaces;
 pub mod net_devices;
 pub mod parents_part;
 pub mod platform;
+pub mod privilege;
 pub mod process_attributes;
 pub mod program;
 pub mod rebirth;

@@ -4,7 +4,7 @@
 //! words: `level`, `msg`, `time`.
 
 use crate::cli::Global;
-use crate::error::Error;
+use crate::error::{Error, Failure, remedy};
 use std::io::{IsTerminal, Write};
 
 /// Writes one message to the log file, if there is one.
@@ -46,18 +46,18 @@ pub fn failed(global: &Global, verb: &str, error: &Error) {
     let _ = writeln!(stderr, "{text}");
 }
 
+fn steps(verb: &str, step: &str, cause: &str, code: i32) -> String {
+    let remedy = remedy(cause, code);
+    format!("error: {verb} failed\n  in step: {step}\n  caused by: {cause}{remedy}")
+}
+
 /// The error as people read it: what failed, in which step, because of what.
 #[must_use]
 pub fn layout(verb: &str, error: &Error) -> String {
     match error {
-        Error::Step { step, source } => {
-            format!("error: {verb} failed\n  in step: {step}\n  caused by: {source}")
-        }
-        Error::Birth(failure) if !failure.step.is_empty() => {
-            format!(
-                "error: {verb} failed\n  in step: {}\n  caused by: {}",
-                failure.step, failure.text
-            )
+        Error::Step { step, source } => steps(verb, step, &source.to_string(), source.code()),
+        Error::Birth(Failure { step, text, code }) if !step.is_empty() => {
+            steps(verb, step, text, *code)
         }
         other => format!("error: {other}"),
     }

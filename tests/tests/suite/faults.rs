@@ -4,9 +4,11 @@
 //! has done its work whole, which for a container means that the probe inside reports the same as without a
 //! fault. The bounded form visits a part of the points with one errno each; the long profile all of them with all.
 
-mod changes;
 mod kills;
+mod ordinary_user;
+mod rootful;
 mod rootless;
+mod shorts;
 mod sweep;
 mod verbs;
 mod verdict;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::results::{Outcome, Results};
-use super::{installed, libtest, nextest};
+use super::{faults, installed, libtest, nextest};
 use crate::child;
 use crate::error::Error;
 use crate::repository::{self, Metadata};
@@ -38,6 +38,8 @@ pub(super) struct Suite<'a> {
     pub(super) criu: Option<PathBuf>,
     /// The long profile.
     long: bool,
+    /// Where the sweeps of faults tell their numbers.
+    pub(super) table: Option<PathBuf>,
 }
 
 impl<'a> Suite<'a> {
@@ -70,6 +72,7 @@ impl<'a> Suite<'a> {
             filter,
             criu: None,
             long,
+            table: None,
         })
     }
 
@@ -148,6 +151,9 @@ impl<'a> Suite<'a> {
         command.env(PROGRAMS, &self.programs).env(SKIPS, &skips);
         if let Some(criu) = &self.criu {
             command.env(CRIU, criu);
+        }
+        if let Some(table) = &self.table {
+            command.env(faults::TABLE, table);
         }
         let limit = if self.long {
             command.env(LONG, "1");

@@ -59,6 +59,8 @@ pub struct Order<'a> {
     pub container: &'a Container,
     /// Whether the caller may act as the host's root user.
     pub privileged: bool,
+    /// Whether the caller has privileges over the host's mounts; one of root's may have been taken away.
+    pub mounts: bool,
     /// Whether the caller has no right to the host's cgroups but those that were given to it.
     pub rootless: bool,
     /// Who makes the cgroup.
@@ -131,10 +133,7 @@ pub fn create(
     opened.spare_the_host(order.plan, procfs)?;
     // Only who has privileges over the host's mounts can copy them for another user namespace; who
     // has none leaves it to the child, which is root in its own.
-    let copied = order
-        .privileged
-        .then(|| copy(order, &host_root))
-        .transpose()?;
+    let copied = order.mounts.then(|| copy(order, &host_root)).transpose()?;
     let hierarchies = dhow_cgroup::Host::detect().map_err(cgroup_error)?;
     let cgroup = plan_cgroup(order, &hierarchies)?;
     let mut undo = Undo::default();

@@ -305,7 +305,11 @@ impl Container {
         }
         let removed = match std::fs::remove_dir(&self.path) {
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
-                std::fs::remove_dir_all(&self.path)
+                // What a killed creation has left.
+                for name in tree::names(self.directory()).at("remove the state directory")? {
+                    tree::remove_tree(self.directory(), &name).at("remove the state directory")?;
+                }
+                std::fs::remove_dir(&self.path)
             }
             removed => removed,
         };
@@ -323,14 +327,14 @@ impl Container {
 /// # Errors
 /// The call that failed.
 pub fn ids(root: &Path) -> Result<Vec<String>> {
-    let entries = match std::fs::read_dir(root) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io("open", root, &error)).at("list the containers"),
-        Ok(entries) => entries,
+    let step = "list the containers";
+    let directory = match path::open_host_directory(root) {
+        Err(error) if error.code() == 2 => return Ok(Vec::new()),
+        directory => directory.at(step)?,
     };
-    let names = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok());
+    // A part of them would pass for all.
+    let names = tree::names(directory.as_fd()).at(step)?;
+    let names = names.into_iter().filter_map(|name| name.into_string().ok());
     let mut ids: Vec<String> = names.filter(|name| check_id(name).is_ok()).collect();
     ids.sort();
     Ok(ids)

@@ -10,15 +10,17 @@ use crate::linux::criu::images::Images;
 use crate::linux::criu::wire::Message;
 use crate::linux::gate::Gate;
 use crate::linux::platform::is_host_root;
+use crate::linux::privilege;
 use crate::linux::rebirth::{self, Reborn};
 use crate::linux::record::{Record, VERSION, boot_id};
 use crate::linux::rootfs::Entry;
 use crate::plan::Plan;
 use crate::state::Status;
-use crate::{clock, logging, platform};
+use crate::{clock, hooks, logging, platform};
 use dhow_sys::process::Child;
 use dhow_sys::procfs::{ProcessStatus, Procfs};
 use dhow_sys::socket;
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -154,31 +156,53 @@ impl Request {
     /// Whatever failed; nothing is left behind then.
     pub fn make(
         &self,
-        root: &Path,
+        global: &Global,
         console: Option<OwnedFd>,
         waiting: Waiting,
     ) -> Result<(Container, Born)> {
-        let container = Container::reserve(root, &self.id)?;
-        let made = self.fill(&container, console, waiting);
+        let container = Container::reserve(&global.root, &self.id)?;
+        let has_begun = Cell::new(false);
+        let made = self.fill(&container, console, waiting, &has_begun);
         if made.is_err() {
             // The id is ours, so nobody else has anything in there.
             let _ = container.remove();
+            if has_begun.get() {
+                self.clean_up(global);
+            }
         }
         made.map(|born| (container, born))
+            .map_err(|error| privilege::explained(error, &self.plan))
     }
 
+    /// The poststop hooks of a container that has been destroyed: they take back what its other hooks have
+    /// made, also when one of those has failed (runtime.md, Lifecycle, steps 3 to 5, 12, 13).
+    pub fn clean_up(&self, global: &Global) {
+        let state = || {
+            self.plan
+                .state(&self.id, &self.bundle.path, Status::Stopped, 0)
+        };
+        for problem in hooks::run_all("poststop", &self.plan.hooks.poststop, state) {
+            logging::note(global, "warning", &problem.to_string());
+        }
+    }
+
+    /// `has_begun` tells whether there was a process, and so perhaps a hook.
     fn fill(
         &self,
         container: &Container,
         console: Option<OwnedFd>,
         waiting: Waiting,
+        has_begun: &Cell<bool>,
     ) -> Result<Born> {
         let gate = match waiting {
             Waiting::ForStart => Gate::make(container.directory())?,
             Waiting::ForUs => Gate::Parent,
         };
-        let order = self.order(container, console);
-        let born = birth::create(&order, gate, |begun| self.draft(container, begun))?;
+        let order = self.order(container, console)?;
+        let born = birth::create(&order, gate, |begun| {
+            has_begun.set(true);
+            self.draft(container, begun)
+        })?;
         match self.finish(container, &born.child) {
             Ok(()) => Ok(born),
             Err(error) => {
@@ -188,19 +212,24 @@ impl Request {
         }
     }
 
-    fn order<'a>(&'a self, container: &'a Container, console: Option<OwnedFd>) -> Order<'a> {
-        Order {
+    fn order<'a>(
+        &'a self,
+        container: &'a Container,
+        console: Option<OwnedFd>,
+    ) -> Result<Order<'a>> {
+        Ok(Order {
             bundle: &self.bundle,
             plan: &self.plan,
             container,
             privileged: self.privileged,
+            mounts: self.privileged && privilege::may_administer()?,
             rootless: self.rootless,
             driver: self.driver,
             entry: self.entry,
             keyring: self.keyring,
             console,
             preserve: self.preserve,
-        }
+        })
     }
 
     /// Makes the container of a checkpoint, and writes down what was made.
@@ -209,36 +238,46 @@ impl Request {
     /// Whatever failed; nothing is left behind then.
     pub fn remake(
         &self,
-        root: &Path,
+        global: &Global,
         console: Option<OwnedFd>,
         images: &Images,
         criu: Option<&str>,
         options: Message,
     ) -> Result<(Container, Reborn)> {
-        let container = Container::reserve(root, &self.id)?;
-        let order = rebirth::Order {
-            birth: self.order(&container, console),
-            images,
-            criu,
-        };
+        let container = Container::reserve(&global.root, &self.id)?;
+        let has_begun = Cell::new(false);
         let state = |pid| {
+            // Asked for by hooks.
+            has_begun.set(true);
             let (id, bundle) = (&self.id, &self.bundle.path);
             self.plan.state(id, bundle, Status::Creating, pid)
         };
-        let made = rebirth::restore(&order, options, state, |begun| {
-            self.draft(&container, begun)
-        })
-        .and_then(|reborn| match self.finish(&container, &reborn.child) {
-            Ok(()) => Ok(reborn),
-            Err(error) => {
-                reborn.undo();
-                Err(error)
-            }
-        });
-        drop(order);
+        let restore = |birth| {
+            let order = rebirth::Order {
+                birth,
+                images,
+                criu,
+            };
+            rebirth::restore(&order, options, state, |begun| {
+                self.draft(&container, begun)
+            })
+        };
+        let made = self
+            .order(&container, console)
+            .and_then(restore)
+            .and_then(|reborn| match self.finish(&container, &reborn.child) {
+                Ok(()) => Ok(reborn),
+                Err(error) => {
+                    reborn.undo();
+                    Err(error)
+                }
+            });
         if made.is_err() {
             // The id is ours, so nobody else has anything in there.
             let _ = container.remove();
+            if has_begun.get() {
+                self.clean_up(global);
+            }
         }
         made.map(|reborn| (container, reborn))
     }
@@ -403,7 +442,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let request = Request::read(global, &USAGE, &arguments)?;
     let console = console(&USAGE, &arguments, request.plan.process.terminal)?;
-    let (_, born) = request.make(&global.root, console, Waiting::ForStart)?;
+    let (_, born) = request.make(global, console, Waiting::ForStart)?;
     born.devices.keep();
     Ok(0)
 }

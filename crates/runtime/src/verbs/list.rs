@@ -25,7 +25,10 @@ pub const USAGE: Usage = Usage {
     example: "dhow-runtime list --format json",
 };
 
-/// Runs the verb.
+/// ENOTDIR
+const NOT_A_DIRECTORY: i32 = 20;
+
+/// Runs the verb: one container that cannot be read hides no other, but is told and makes the exit code 1.
 ///
 /// # Errors
 /// [`Error::Usage`], or the call that failed.
@@ -38,6 +41,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         ));
     }
     let mut shown = Vec::new();
+    let mut code = 0;
     for id in ids(&global.root)? {
         let looked = Container::look(&global.root, &id)
             .and_then(|container| Shown::new(&container, container.record()?));
@@ -45,7 +49,12 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
             Ok(one) => shown.push(one),
             // Deleted since the directory was read.
             Err(Error::NoContainer(_)) => {}
-            Err(error) => crate::logging::failed(global, "list", &error),
+            // A file is no container.
+            Err(Error::Step { source, .. }) if source.code() == NOT_A_DIRECTORY => {}
+            Err(error) => {
+                crate::logging::failed(global, "list", &error);
+                code = 1;
+            }
         }
     }
     let text = if arguments.is_on("quiet") {
@@ -66,7 +75,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         }
     };
     output::print(&text)?;
-    Ok(0)
+    Ok(code)
 }
 
 fn table(shown: &[Shown]) -> String {

@@ -109,13 +109,8 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     } else {
         (create::console(&USAGE, &arguments, terminal)?, None)
     };
-    let (container, reborn) = request.remake(
-        &global.root,
-        console,
-        &images,
-        arguments.value("criu"),
-        options,
-    )?;
+    let (container, reborn) =
+        request.remake(global, console, &images, arguments.value("criu"), options)?;
     if detach {
         return Ok(0);
     }

@@ -70,7 +70,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     } else {
         (create::console(&USAGE, &arguments, terminal)?, None)
     };
-    let (container, born) = request.make(&global.root, console, Waiting::ForUs)?;
+    let (container, born) = request.make(global, console, Waiting::ForUs)?;
     // Before the program runs: its terminal has our size from its first call on.
     let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
     let started = received.and_then(|()| start(global, &request, &born.channel, born.child.pid));
@@ -78,7 +78,11 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         // Before its network namespace ends with it.
         drop(born.devices);
         born.child.end();
-        removal::remove(&container, true)?;
+        // Why it did not start is the answer, whatever its removal comes to.
+        let problems = removal::remove(&container, true).unwrap_or_else(|problem| vec![problem]);
+        for problem in problems {
+            logging::note(global, "warning", &problem.to_string());
+        }
         return Err(error);
     }
     born.devices.keep();
@@ -169,9 +173,5 @@ fn finish(global: &Global, request: &Request, container: &Container, cgroup: &dh
         Err(Error::NoContainer(_)) => return,
         Err(error) => return logging::failed(global, "delete", &error),
     }
-    let plan = &request.plan;
-    let state = || plan.state(&request.id, &request.bundle.path, Status::Stopped, 0);
-    for problem in hooks::run_all("poststop", &plan.hooks.poststop, state) {
-        logging::note(global, "warning", &problem.to_string());
-    }
+    request.clean_up(global);
 }

@@ -117,19 +117,25 @@ pub fn read_all(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
     Ok(data)
 }
 
-/// Reads a file of a disk or of the kernel to its end, at most `limit` bytes. Such a file gives less than
-/// it is asked for only at its end, so that a small one takes one call.
+/// Reads a file of a disk or of the kernel to its end, at most `limit` bytes: a small one without asking for
+/// memory first. Only a read of nothing is the end: any other may be short, and half a file is another file.
 ///
 /// # Errors
 /// As [`read_all`].
 pub fn read_file(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
     const SMALL: usize = 4096;
     let mut small = [0; SMALL];
-    let read = rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut small));
-    let count = check("read", read, || fd.as_raw_fd().to_string())?;
-    let mut data = small[..count].to_vec();
-    if count == SMALL {
-        data.extend(read_all(fd, limit.saturating_sub(count))?);
+    let mut length = 0;
+    while length < SMALL {
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut small[length..]));
+        match check("read", read, || fd.as_raw_fd().to_string())? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    let mut data = small[..length].to_vec();
+    if length == SMALL {
+        data.extend(read_all(fd, limit.saturating_sub(length))?);
     }
     if data.len() > limit {
         return Err(Error::new(

@@ -30,7 +30,14 @@ impl Child {
     /// Kills a process that shall not live, and collects it. It is ours, so the wait cannot hang; one
     /// that has ended already is collected all the same.
     pub fn end(&self) {
-        let _ = signal(self.pidfd.as_fd(), 9);
+        if signal(self.pidfd.as_fd(), 9).is_err() {
+            // A filter may forbid the call. Until it is collected the number is its own.
+            let pid = i32::try_from(self.pid)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw);
+            let kill = |pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            let _ = pid.map(kill);
+        }
         let _ = wait(self.pidfd.as_fd());
     }
 }
@@ -201,6 +208,16 @@ pub fn wait(pidfd: BorrowedFd<'_>) -> Result<Exit> {
 pub fn try_wait(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>> {
     use rustix::process::WaitIdOptions;
     wait_options(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+}
+
+/// How a child ended, without collecting it: until then its number, and that of its group, stay its own.
+///
+/// # Errors
+/// As [`wait`].
+pub fn peek(pidfd: BorrowedFd<'_>) -> Result<Exit> {
+    use rustix::process::WaitIdOptions;
+    wait_options(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+        .map(|exit| exit.unwrap_or(Exit::Code(0)))
 }
 
 fn wait_options(

@@ -1,5 +1,8 @@
 //! One tracer over all processes of the command, by ptrace(2).
 
+#[path = "short.rs"]
+mod short;
+
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -46,6 +49,7 @@ const NO_ANSWER_YET: u64 = (-38_i64).cast_unsigned();
 enum Plan {
     List { file: String, lines: String },
     Fail { at: (usize, usize), errno: i64 },
+    Short { at: (usize, usize) },
     Kill { at: (usize, usize) },
 }
 
@@ -69,7 +73,7 @@ pub(crate) fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let Some((plan, command)) = read(&words) else {
         eprintln!(
-            "usage: inject list FILE|fail PROCESS INDEX ERRNO|kill PROCESS INDEX -- COMMAND…"
+            "usage: inject list FILE|fail PROCESS INDEX ERRNO|short PROCESS INDEX|kill PROCESS INDEX -- COMMAND…"
         );
         return ExitCode::FAILURE;
     };
@@ -94,6 +98,9 @@ fn read(words: &[String]) -> Option<(Plan, &[String])> {
         "fail" => Plan::Fail {
             at: (number(1)?, number(2)?),
             errno: own.get(3)?.parse().ok()?,
+        },
+        "short" => Plan::Short {
+            at: (number(1)?, number(2)?),
         },
         "kill" => Plan::Kill {
             at: (number(1)?, number(2)?),
@@ -258,8 +265,12 @@ impl Tracer {
         tracee.count += 1;
         match &mut self.plan {
             Plan::List { lines, .. } => {
+                let may_be_short = match short::may_be(pid, call, &mut registers) {
+                    true => " short",
+                    false => "",
+                };
                 // Writing to a string cannot fail.
-                let _ = writeln!(lines, "{} {} {}", here.0, here.1, call.name());
+                let _ = writeln!(lines, "{} {} {}{may_be_short}", here.0, here.1, call.name());
             }
             Plan::Fail { at, errno } if *at == here => {
                 // A close that fails has closed nevertheless (close(2)); everything else has not happened.
@@ -268,6 +279,14 @@ impl Tracer {
                 }
                 if ptrace::setregs(pid, registers).is_ok() {
                     tracee.answer = Some(*errno);
+                }
+            }
+            Plan::Short { at } if *at == here => {
+                if short::may_be(pid, call, &mut registers)
+                    && let Some(count) = short::count(call, &mut registers)
+                {
+                    *count = 1;
+                    let _ = ptrace::setregs(pid, registers);
                 }
             }
             Plan::Kill { at } if *at == here => {

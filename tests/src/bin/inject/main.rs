@@ -3,6 +3,7 @@
 //! ```text
 //! inject list FILE -- COMMAND…                  every point of the command, one line each
 //! inject fail PROCESS INDEX ERRNO -- COMMAND…   that call fails, once, without having happened
+//! inject short PROCESS INDEX -- COMMAND…        that read or write is asked for one byte
 //! inject kill PROCESS INDEX -- COMMAND…         the process is killed as it makes that call
 //! ```
 //!

@@ -7,6 +7,7 @@ use rustix::net::{AddressFamily, SocketType};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(crate) fn perform(act: &str, words: &[String]) -> Done {
     let answer = match act {
         "exit" => return Done::Code(word(0).parse().unwrap_or(255)),
         "sleep" => return sleep(),
+        "bomb" => return bomb(),
+        "leave-group" => return leave_group(),
         "open" => open(word(0), word(1)),
         "read" => read(word(0)),
         "write" => write(word(0), word(1)),
@@ -73,6 +76,32 @@ fn each(words: &[String], act: fn(&str) -> Value) -> Value {
 fn sleep() -> Done {
     loop {
         thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+/// Goes over to the process group of its parent, and sleeps there.
+fn leave_group() -> Done {
+    use rustix::process::{getpgid, getppid, setpgid};
+    match getpgid(getppid()).and_then(|group| setpgid(None, Some(group))) {
+        Ok(()) => sleep(),
+        Err(errno) => {
+            eprintln!("probe: cannot join the group of the parent: {errno}");
+            Done::Code(9)
+        }
+    }
+}
+
+/// Makes copies of itself that do the same, as many as it may and for ever.
+fn bomb() -> Done {
+    loop {
+        if Command::new("/proc/self/exe")
+            .arg0("/bin/probe")
+            .arg("bomb")
+            .spawn()
+            .is_err()
+        {
+            thread::yield_now();
+        }
     }
 }
 

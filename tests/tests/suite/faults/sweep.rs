@@ -6,14 +6,32 @@ use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
 
+/// What a call comes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// It does not happen, and answers this.
+    Errno(&'static str, i32),
+    /// It reads or writes one byte.
+    Short,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Errno(name, _) => name,
+            Self::Short => "one byte",
+        })
+    }
+}
+
 /// The errnos that a call may answer with (`EIO` first: no code treats it as something that may happen).
-pub(super) const ERRNOS: [(&str, i32); 6] = [
-    ("EIO", 5),
-    ("EPERM", 1),
-    ("ENOMEM", 12),
-    ("ENOSPC", 28),
-    ("EINTR", 4),
-    ("ENOSYS", 38),
+const ERRNOS: [Fault; 6] = [
+    Fault::Errno("EIO", 5),
+    Fault::Errno("EPERM", 1),
+    Fault::Errno("ENOMEM", 12),
+    Fault::Errno("ENOSPC", 28),
+    Fault::Errno("EINTR", 4),
+    Fault::Errno("ENOSYS", 38),
 ];
 
 /// In the bounded form one point of so many is visited.
@@ -25,6 +43,7 @@ pub(super) struct Point {
     pub(super) process: String,
     pub(super) index: String,
     pub(super) call: String,
+    may_be_short: bool,
 }
 
 /// A sweep over one verb.
@@ -32,6 +51,7 @@ pub(super) struct Sweep<'t> {
     pub(super) test: &'t Test,
     /// For the report.
     pub(super) verb: &'static str,
+    faults: &'static [Fault],
     counts: [usize; 2],
     total: usize,
     wrong: Vec<String>,
@@ -42,9 +62,19 @@ impl<'t> Sweep<'t> {
         Self {
             test,
             verb,
+            faults: &ERRNOS,
             counts: [0; 2],
             total: 0,
             wrong: Vec::new(),
+        }
+    }
+
+    /// The same with short reads and writes.
+    pub(super) fn short(test: &'t Test, verb: &'static str) -> Self {
+        let faults = &[Fault::Short];
+        Self {
+            faults,
+            ..Self::new(test, verb)
         }
     }
 
@@ -68,39 +98,57 @@ impl<'t> Sweep<'t> {
         points
     }
 
-    /// The points and errnos to visit: in the long profile all, else each of a part with one errno in turn.
-    pub(super) fn visits(points: &[Point]) -> Vec<(Point, (&'static str, i32))> {
+    /// The points and faults to visit: in the long profile all, else each of a part with one fault in turn.
+    pub(super) fn visits(&self, points: &[Point]) -> Vec<(Point, Fault)> {
+        let is_for = |point: &Point, fault: Fault| match fault {
+            Fault::Errno(..) => true,
+            Fault::Short => point.may_be_short,
+        };
+        let of = |fault: Fault| {
+            let points = points.iter().filter(move |point| is_for(point, fault));
+            points.map(move |point| (point.clone(), fault))
+        };
         if std::env::var_os("DHOW_LONG").is_some() {
-            let all =
-                |errno: (&'static str, i32)| points.iter().map(move |point| (point.clone(), errno));
-            return ERRNOS.into_iter().flat_map(all).collect();
+            return self.faults.iter().copied().flat_map(of).collect();
         }
-        let some = points.iter().step_by(STRIDE).cloned();
-        some.zip(ERRNOS.into_iter().cycle()).collect()
+        match self.faults {
+            // There are few of these.
+            [Fault::Short] => of(Fault::Short).collect(),
+            _ => {
+                let some = points.iter().step_by(STRIDE).cloned();
+                some.zip(self.faults.iter().copied().cycle()).collect()
+            }
+        }
     }
 
     /// One visit: the verb with this fault, then what it has come to. `whole` says what is missing of a
     /// verb that claims to have succeeded.
     pub(super) fn visit(
         &mut self,
-        (point, (errno, number)): &(Point, (&'static str, i32)),
+        (point, fault): &(Point, Fault),
         finish: impl FnOnce(Cmd) -> Cmd,
         whole: impl FnOnce(&Output) -> Result<(), String>,
         left: impl FnOnce() -> Vec<String>,
     ) {
-        let number = number.to_string();
-        let words = ["fail", &point.process, &point.index, &number];
-        let output = finish(self.injected(&words)).run();
-        let verdict = verdict::of(&output, errno, whole);
+        let number;
+        let words: &[&str] = match fault {
+            Fault::Errno(_, errno) => {
+                number = errno.to_string();
+                &["fail", &point.process, &point.index, &number]
+            }
+            Fault::Short => &["short", &point.process, &point.index],
+        };
+        let output = finish(self.injected(words)).run();
+        let verdict = verdict::of(&output, *fault, whole);
         let left = left();
         self.total += 1;
         match verdict {
             Verdict::Tolerated => self.counts[1] += 1,
             Verdict::Refused => self.counts[0] += 1,
-            Verdict::Wrong(why) => self.complain(point, errno, &why, &output),
+            Verdict::Wrong(why) => self.complain(point, *fault, &why, &output),
         }
         if !left.is_empty() {
-            self.complain(point, errno, &format!("left {left:?}"), &output);
+            self.complain(point, *fault, &format!("left {left:?}"), &output);
         }
     }
 
@@ -110,11 +158,18 @@ impl<'t> Sweep<'t> {
         self.counts[1] += 1;
     }
 
-    pub(super) fn complain(&mut self, point: &Point, fault: &str, why: &str, output: &Output) {
+    pub(super) fn complain(
+        &mut self,
+        point: &Point,
+        fault: impl std::fmt::Display,
+        why: &str,
+        output: &Output,
+    ) {
         let Point {
             process,
             index,
             call,
+            ..
         } = point;
         let said = output.stderr();
         self.wrong.push(format!(
@@ -147,7 +202,13 @@ fn point(line: &str) -> Option<Point> {
         process: words.next()?,
         index: words.next()?,
         call: words.next()?,
+        may_be_short: words.next().is_some(),
     })
+}
+
+/// What every visit ends with.
+pub(super) fn forget(test: &Test, id: &str) {
+    test.runtime().args(["delete", "--force", id]).run().ok();
 }
 
 /// State directories and cgroups of the test; processes and mounts are compared at its end.

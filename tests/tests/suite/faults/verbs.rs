@@ -1,23 +1,39 @@
-//! The verbs, rootful.
+//! The verbs, whoever calls them and whatever kind of fault they meet.
 
-use super::sweep::{Sweep, leftovers};
-use super::verdict;
-use dhow_tests::{Bundle, Cmd, Output, Test, for_runtimes, needs};
-use serde_json::Value;
+use super::sweep::{Sweep, forget, leftovers};
+use dhow_tests::{Baseline, Bundle, Cmd, Output, Test};
+use serde_json::json;
+use std::cell::Cell;
 
-/// What the probe reports without a fault, and where two such reports differ.
-pub(super) fn baseline(ask: impl Fn() -> Value) -> (Value, Vec<String>) {
-    let without = ask();
-    let mut natural = Vec::new();
-    for _ in 0..3 {
-        verdict::differences(&ask(), &without, "", &mut natural);
-    }
-    (without, natural)
+/// `run` of the probe.
+pub(super) fn run(sweep: Sweep<'_>) {
+    let bundle = sweep.test.bundle_running(&["/bin/probe"]);
+    run_of(sweep, &bundle);
 }
 
-/// `run` of the probe; also what the other sweeps use as the measure of a whole container.
-pub(super) fn sweep_run(test: &Test, bundle: &Bundle, verb: &'static str) {
-    let mut sweep = Sweep::new(test, verb);
+/// `run` of the probe with a hook of each kind.
+pub(super) fn run_with_hooks(sweep: Sweep<'_>) {
+    let bundle = sweep.test.bundle_running(&["/bin/probe"]);
+    bundle.edit(|config| {
+        for kind in [
+            "createRuntime",
+            "createContainer",
+            "startContainer",
+            "poststart",
+            "poststop",
+        ] {
+            let path = match kind {
+                "startContainer" => "/bin/true",
+                _ => "/usr/bin/true",
+            };
+            config.add_hook(kind, json!({"path": path, "timeout": 10}));
+        }
+    });
+    run_of(sweep, &bundle);
+}
+
+fn run_of(mut sweep: Sweep<'_>, bundle: &Bundle) {
+    let test = sweep.test;
     let id = test.id("run");
     let finish = |command: Cmd| {
         command
@@ -25,28 +41,18 @@ pub(super) fn sweep_run(test: &Test, bundle: &Bundle, verb: &'static str) {
             .arg(bundle.path())
             .arg(&id)
     };
-    let (without, natural) = baseline(|| finish(test.runtime()).run().ok().json());
-    for visit in Sweep::visits(&sweep.points(finish)) {
-        let whole = |output: &Output| verdict::changes(&output.json(), &without, &natural);
+    let without = Baseline::new(|| finish(test.runtime()).run().ok().json());
+    for visit in sweep.visits(&sweep.points(finish)) {
+        let whole = |output: &Output| without.is_met_by(&output.json());
         sweep.visit(&visit, finish, whole, || leftovers(test));
         forget(test, &id);
     }
     sweep.conclude();
 }
 
-fn forget(test: &Test, id: &str) {
-    test.runtime().args(["delete", "--force", id]).run().ok();
-}
-
-fn run(test: &Test) {
-    needs!(test, root, native);
-    sweep_run(test, &test.bundle_running(&["/bin/probe"]), "run");
-}
-
-fn create(test: &Test) {
-    needs!(test, root, native);
+pub(super) fn create(mut sweep: Sweep<'_>) {
+    let test = sweep.test;
     let bundle = test.bundle_running(&["/bin/probe"]);
-    let mut sweep = Sweep::new(test, "create");
     let container = test.container("create");
     let id = container.id().to_owned();
     let finish = |command: Cmd| {
@@ -57,8 +63,8 @@ fn create(test: &Test) {
     };
     let points = sweep.points(finish);
     forget(test, &id);
-    for visit in Sweep::visits(&points) {
-        let is_created = std::cell::Cell::new(false);
+    for visit in sweep.visits(&points) {
+        let is_created = Cell::new(false);
         let whole = |_: &Output| {
             is_created.set(true);
             match container.status().as_str() {
@@ -77,38 +83,30 @@ fn create(test: &Test) {
 }
 
 /// A verb on a container that `prepare` has made anew for each fault.
-pub(super) fn sweep_verb(
-    test: &Test,
-    verb: &'static str,
+pub(super) fn on_container(
+    sweep: Sweep<'_>,
     words: &[&str],
     prepare: impl Fn(),
     whole: impl Fn(&Output) -> Result<(), String>,
 ) {
-    sweep_change(test, verb, words, prepare, whole, Vec::new);
+    change(sweep, words, prepare, whole, Vec::new);
 }
 
 /// The same for a verb that must not do half of its work: `half` says what it has, whatever it said.
-pub(super) fn sweep_change(
-    test: &Test,
-    verb: &'static str,
+pub(super) fn change(
+    mut sweep: Sweep<'_>,
     words: &[&str],
     prepare: impl Fn(),
     whole: impl Fn(&Output) -> Result<(), String>,
     half: impl Fn() -> Vec<String>,
 ) {
-    let mut sweep = Sweep::new(test, verb);
+    let test = sweep.test;
     let id = test.id("one");
-    let finish = |command: Cmd| {
-        let (verb, rest) = words.split_first().expect("a verb");
-        let words = rest
-            .iter()
-            .map(|word| if *word == "ID" { &id } else { *word });
-        command.arg(verb).args(words)
-    };
+    let finish = |command: Cmd| command.args(with_id(words, &id));
     prepare();
     let points = sweep.points(finish);
     forget(test, &id);
-    for visit in Sweep::visits(&points) {
+    for visit in sweep.visits(&points) {
         prepare();
         sweep.visit(&visit, finish, &whole, &half);
         forget(test, &id);
@@ -118,61 +116,151 @@ pub(super) fn sweep_change(
     sweep.conclude();
 }
 
-fn start(test: &Test) {
-    needs!(test, root, native);
+/// The words of a verb, with this id in the place of `ID`.
+pub(super) fn with_id<'w>(words: &[&'w str], id: &'w str) -> Vec<&'w str> {
+    let word = |word: &&'w str| if *word == "ID" { id } else { *word };
+    words.iter().map(word).collect()
+}
+
+pub(super) fn start(sweep: Sweep<'_>) {
+    let test = sweep.test;
+    let bundle = test.bundle_running(&["sleep", "1000"]);
+    let prepare = || drop(test.create(&bundle, "one"));
+    on_container(sweep, &["start", "ID"], prepare, |_| is(test, "running"));
+}
+
+pub(super) fn exec(sweep: Sweep<'_>) {
+    let test = sweep.test;
     let bundle = test.bundle_running(&["sleep", "1000"]);
     let container = test.container("one");
-    let whole = |_: &Output| match container.status().as_str() {
-        "running" => Ok(()),
-        other => Err(format!("the container is {other}")),
-    };
-    let prepare = || drop(test.create(&bundle, "one"));
-    sweep_verb(test, "start", &["start", "ID"], prepare, whole);
-}
-
-fn exec(test: &Test) {
-    needs!(test, root, native);
-    let container = test.container("one");
-    let prepare = || drop(test.sleeper("one"));
+    let prepare = || test.create(&bundle, "one").start();
     prepare();
-    let (without, mut natural) = baseline(|| container.exec(&["/bin/probe"]).ok().json());
+    let mut without = Baseline::new(|| container.exec(&["/bin/probe"]).ok().json());
     forget(test, container.id());
     // Those of a new container each time; `run` compares them.
-    natural.extend(["/namespaces".into(), "/mounts".into()]);
-    let whole = |output: &Output| verdict::changes(&output.json(), &without, &natural);
-    sweep_verb(test, "exec", &["exec", "ID", "/bin/probe"], prepare, whole);
+    without.except(&["/namespaces", "/mounts"]);
+    let whole = |output: &Output| without.is_met_by(&output.json());
+    on_container(sweep, &["exec", "ID", "/bin/probe"], prepare, whole);
 }
 
-fn kill(test: &Test) {
-    needs!(test, root, native);
-    let container = test.container("one");
+/// What is missing of the container that shall have this status.
+pub(super) fn is(test: &Test, status: &str) -> Result<(), String> {
+    match test.container("one").status() {
+        found if found == status => Ok(()),
+        found => Err(format!("the container is {found}")),
+    }
+}
+
+/// A verb on a container that sleeps.
+pub(super) fn on_sleeper(
+    sweep: Sweep<'_>,
+    words: &[&str],
+    whole: impl Fn(&Output) -> Result<(), String>,
+) {
+    let test = sweep.test;
+    let bundle = test.bundle_running(&["sleep", "1000"]);
+    let prepare = || test.create(&bundle, "one").start();
+    on_container(sweep, words, prepare, whole);
+}
+
+pub(super) fn kill(sweep: Sweep<'_>) {
+    let test = sweep.test;
     let whole = |_: &Output| {
-        container.wait_for("stopped");
+        test.container("one").wait_for("stopped");
         Ok(())
     };
-    let prepare = || drop(test.sleeper("one"));
-    sweep_verb(test, "kill", &["kill", "ID", "KILL"], prepare, whole);
+    on_sleeper(sweep, &["kill", "ID", "KILL"], whole);
 }
 
-fn delete(test: &Test) {
-    needs!(test, root, native);
+pub(super) fn delete(sweep: Sweep<'_>) {
+    let test = sweep.test;
     let whole = |_: &Output| match leftovers(test) {
         left if left.is_empty() => Ok(()),
         left => Err(format!("left {left:?}")),
     };
-    let prepare = || drop(test.sleeper("one"));
-    let words = ["delete", "--force", "ID"];
-    sweep_verb(test, "delete --force", &words, prepare, whole);
+    on_sleeper(sweep, &["delete", "--force", "ID"], whole);
 }
 
-fn state(test: &Test) {
-    needs!(test, root, native);
+pub(super) fn state(sweep: Sweep<'_>) {
     let whole = |output: &Output| match output.json()["status"].as_str() {
         Some("running") => Ok(()),
         other => Err(format!("the status is {other:?}")),
     };
-    let prepare = || drop(test.sleeper("one"));
-    sweep_verb(test, "state", &["state", "ID"], prepare, whole);
+    on_sleeper(sweep, &["state", "ID"], whole);
 }
 
-for_runtimes!([Dhow]; create, delete, exec, kill, run, start, state);
+/// All of them, or an error: one that is left out is a lie.
+pub(super) fn list(sweep: Sweep<'_>) {
+    let id = sweep.test.id("one");
+    let whole = |output: &Output| {
+        let listed = output.json();
+        match listed.as_array().map(Vec::as_slice) {
+            Some([one]) if one["id"] == id && one["status"] == "running" => Ok(()),
+            _ => Err(format!("it lists {listed}")),
+        }
+    };
+    on_sleeper(sweep, &["list", "--format", "json"], whole);
+}
+
+pub(super) fn pause(sweep: Sweep<'_>) {
+    let test = sweep.test;
+    on_sleeper(sweep, &["pause", "ID"], |_| is(test, "paused"));
+}
+
+pub(super) fn resume(sweep: Sweep<'_>) {
+    let test = sweep.test;
+    let bundle = test.bundle_running(&["sleep", "1000"]);
+    let prepare = || {
+        let container = test.create(&bundle, "one");
+        container.start();
+        container.verb(&["pause"]).run().ok();
+    };
+    on_container(sweep, &["resume", "ID"], prepare, |_| is(test, "running"));
+}
+
+pub(super) fn events(sweep: Sweep<'_>) {
+    let whole = |output: &Output| match output.json()["data"]["pids"]["current"].as_u64() {
+        Some(1) => Ok(()),
+        found => Err(format!("it counts {found:?} processes")),
+    };
+    on_sleeper(sweep, &["events", "--stats", "ID"], whole);
+}
+
+const MIB: u64 = 1 << 20;
+
+/// A container with limits that `update` changes.
+pub(super) const UPDATE: [&str; 6] = ["update", "--memory", "32M", "--pids-limit", "50", "ID"];
+
+/// Makes a container with limits.
+pub(super) fn limited(test: &Test) -> impl Fn() {
+    let resources = json!({"memory": {"limit": 64 * MIB}, "pids": {"limit": 100}});
+    let bundle = test.bundle_with(|config| {
+        config.args(&["sleep", "1000"]);
+        config["linux"]["resources"] = resources;
+    });
+    move || test.create(&bundle, "one").start()
+}
+
+/// The limits are the new ones or the old ones, never some of each.
+pub(super) fn update(sweep: Sweep<'_>) {
+    let test = sweep.test;
+    let limits = || {
+        let words = ["events", "--stats"];
+        let stats = test.container("one").verb(&words).run().ok().json();
+        let data = &stats["data"];
+        (
+            data["memory"]["usage"]["limit"].clone(),
+            data["pids"]["limit"].clone(),
+        )
+    };
+    let (old, new) = ((json!(64 * MIB), json!(100)), (json!(32 * MIB), json!(50)));
+    let whole = |output: &Output| match limits() {
+        found if found == new => Ok(()),
+        found => Err(format!("the limits are {found:?} after {output}")),
+    };
+    let half = || match limits() {
+        found if found == old || found == new => Vec::new(),
+        found => vec![format!("limits of {found:?}")],
+    };
+    change(sweep, &UPDATE, limited(test), whole, half);
+}
