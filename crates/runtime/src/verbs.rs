@@ -1,6 +1,8 @@
 //! The verbs: each file holds one verb's flags and one `run` function.
 
 #[cfg(target_os = "linux")]
+pub mod chosen;
+#[cfg(target_os = "linux")]
 pub mod create;
 #[cfg(target_os = "linux")]
 pub mod delete;
