@@ -28,6 +28,7 @@ pub fn host(_: &Spec) -> Host {
         privileged: true,
         apparmor: false,
         selinux: false,
+        capabilities: u64::MAX,
         architecture: std::env::consts::ARCH,
     }
 }

@@ -42,6 +42,7 @@ use crate::{hooks, state::Status};
 use dhow_sys::process::{Child, Cloned};
 use dhow_sys::procfs::Procfs;
 use dhow_sys::{fd, keyring, mount, namespace, netdevice, process};
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -69,6 +70,8 @@ pub struct Order<'a> {
     pub console: Option<OwnedFd>,
     /// How many descriptors from 3 on the program inherits.
     pub preserve: u32,
+    /// Set when the first hook of the creation is about to run: what they did is then undone by others.
+    pub hooked: &'a Cell<bool>,
 }
 
 /// A container whose program waits at the gate.
@@ -128,6 +131,7 @@ pub fn create(
     order.container.intend(&cgroup)?;
     undo.with(|| drop(cgroup.remove()));
     cgroup.create(&order.plan.resources).map_err(cgroup_error)?;
+    give_cgroup(order, &cgroup)?;
     let target = cgroup.clone_target().map_err(cgroup_error)?;
     let (parent_end, child_end) = Channel::pair().at("make the handshake's channel")?;
 
@@ -195,6 +199,14 @@ fn plan_cgroup(order: &Order<'_>, hierarchies: &dhow_cgroup::Host) -> Result<dho
         annotations: &order.plan.annotations,
     };
     dhow_cgroup::Group::plan(hierarchies, &request).map_err(cgroup_error)
+}
+
+/// Lets the container's user make groups below the container's (`Plan::cgroup_owner`).
+fn give_cgroup(order: &Order<'_>, cgroup: &dhow_cgroup::Group) -> Result<()> {
+    match order.plan.cgroup_owner {
+        Some(user) => cgroup.give_to(user).map_err(cgroup_error),
+        None => Ok(()),
+    }
 }
 
 /// A failure of the cgroup crate in this crate's words.
@@ -330,7 +342,12 @@ impl Inherited<'_> {
         }
         self.cgroup
             .add_unified(pid, self.parent.in_cgroup)
-            .map_err(cgroup_error)
+            .map_err(cgroup_error)?;
+        if self.parent.in_cgroup {
+            return Ok(());
+        }
+        // A scope of systemd's exists only now.
+        give_cgroup(self.order, self.cgroup)
     }
 
     /// Step 7, while the mounts are made and the host is still visible to the child.
@@ -339,6 +356,7 @@ impl Inherited<'_> {
         // With our privileges, which a user namespace has taken from the child.
         attributes::limits(&plan.process, self.procfs, Some(pid))?;
         let state = || state_document(self.order, Status::Creating, pid);
+        self.order.hooked.set(true);
         hooks::run("prestart", &plan.hooks.prestart, state)?;
         hooks::run("createRuntime", &plan.hooks.create_runtime, state)
     }

@@ -61,6 +61,10 @@ pub fn host(spec: &Spec) -> Host {
         privileged: id::effective_user() == 0,
         apparmor: profile.is_some() && lsm::apparmor_enabled(),
         selinux: (label.is_some() || mount_label.is_some()) && lsm::selinux_enabled(),
+        capabilities: match process.and_then(|process| process.capabilities.as_ref()) {
+            Some(_) => id::capabilities().map_or(u64::MAX, |sets| sets.permitted),
+            None => u64::MAX,
+        },
         architecture: std::env::consts::ARCH,
     }
 }

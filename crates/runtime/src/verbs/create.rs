@@ -11,10 +11,12 @@ use crate::linux::platform::is_host_root;
 use crate::linux::record::{Record, VERSION, boot_id};
 use crate::linux::rootfs::Entry;
 use crate::plan::Plan;
-use crate::{clock, logging, platform};
+use crate::state::Status;
+use crate::{clock, hooks, logging, platform};
 use dhow_sys::process::Child;
 use dhow_sys::procfs::{ProcessStatus, Procfs};
 use dhow_sys::socket;
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -53,6 +55,11 @@ pub const FLAGS: &[Flag] = &[
         "pass N descriptors from 3 on to the program",
     ),
     PIDFD_SOCKET,
+    switch(
+        "no-subreaper",
+        None,
+        "accepted: orphans are reaped by the container's own first process",
+    ),
 ];
 
 /// `exec` has it too.
@@ -150,17 +157,33 @@ impl Request {
     /// Whatever failed; nothing is left behind then.
     pub fn make(
         &self,
-        root: &Path,
+        global: &Global,
         console: Option<OwnedFd>,
         waiting: Waiting,
     ) -> Result<(Container, Born)> {
-        let container = Container::reserve(root, &self.id)?;
-        let made = self.fill(&container, console, waiting);
-        if made.is_err() {
+        let container = Container::reserve(&global.root, &self.id)?;
+        let hooked = Cell::new(false);
+        let made = self.fill(&container, console, waiting, &hooked);
+        if let Err(error) = &made {
             // The id is ours, so nobody else has anything in there.
             let _ = container.remove();
+            if hooked.get() || error.is_of_hook() {
+                self.undo_hooks(global);
+            }
         }
         made.map(|born| (container, born))
+    }
+
+    /// After hooks of a creation that failed the lifecycle goes on where a container is destroyed: what they
+    /// did, such as a network, the poststop hooks take back (runtime.md, Lifecycle, 3 to 5, 12 and 13).
+    fn undo_hooks(&self, global: &Global) {
+        let state = || {
+            self.plan
+                .state(&self.id, &self.bundle.path, Status::Stopped, 0)
+        };
+        for problem in hooks::run_all("poststop", &self.plan.hooks.poststop, state) {
+            logging::note(global, "warning", &problem.to_string());
+        }
     }
 
     fn fill(
@@ -168,6 +191,7 @@ impl Request {
         container: &Container,
         console: Option<OwnedFd>,
         waiting: Waiting,
+        hooked: &Cell<bool>,
     ) -> Result<Born> {
         let gate = match waiting {
             Waiting::ForStart => Gate::make(container.directory())?,
@@ -184,6 +208,7 @@ impl Request {
             keyring: self.keyring,
             console,
             preserve: self.preserve,
+            hooked,
         };
         let born = birth::create(&order, gate, |begun| self.draft(container, begun))?;
         let written = container
@@ -350,6 +375,6 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let request = Request::read(global, &USAGE, &arguments)?;
     let console = console(&USAGE, &arguments, request.plan.process.terminal)?;
-    request.make(&global.root, console, Waiting::ForStart)?;
+    request.make(global, console, Waiting::ForStart)?;
     Ok(0)
 }
