@@ -1,5 +1,6 @@
 //! One file per verb of the OCI command line, each run on ours, runc and crun.
 
+mod compatibility;
 mod create;
 mod delete;
 mod events;
@@ -7,8 +8,11 @@ mod exec;
 mod exec_cgroup;
 mod exec_options;
 mod features;
+mod features_claims;
+mod features_mounts;
 mod global;
 mod kill;
+mod lifecycle;
 mod list;
 mod options;
 mod ordinary_user;
