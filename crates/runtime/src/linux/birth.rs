@@ -356,9 +356,11 @@ impl Inherited<'_> {
         // With our privileges, which a user namespace has taken from the child.
         attributes::limits(&plan.process, self.procfs, Some(pid))?;
         let state = || state_document(self.order, Status::Creating, pid);
-        self.order.hooked.set(true);
-        hooks::run("prestart", &plan.hooks.prestart, state)?;
-        hooks::run("createRuntime", &plan.hooks.create_runtime, state)
+        let hooks = &plan.hooks;
+        let some = !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty();
+        self.order.hooked.set(some);
+        hooks::run("prestart", &hooks.prestart, state)?;
+        hooks::run("createRuntime", &hooks.create_runtime, state)
     }
 
     /// The child: from the clone to the execve. Comes back only with an error, and with the channel
