@@ -64,6 +64,56 @@ fn load(name: &str) -> Value {
     serde_json::from_str(text).expect("a schema is JSON")
 }
 
+/// Every property that a schema knows, as paths such as `mounts[].options[]`; a `*` stands for any name. What
+/// refers to a schema that is not here is one property.
+#[must_use]
+pub fn properties(schema: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(&load(schema), schema, "", &mut found);
+    found
+}
+
+fn collect(schema: &Value, file: &str, at: &str, found: &mut Vec<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let (name, pointer) = reference.split_once('#').unwrap_or((reference, ""));
+        let name = if name.is_empty() { file } else { name };
+        if !SCHEMAS.iter().any(|(known, _)| *known == name) {
+            return found.push(at.to_owned());
+        }
+        let document = load(name);
+        let target = document
+            .pointer(pointer)
+            .unwrap_or_else(|| panic!("{file}: {reference} leads nowhere"));
+        return collect(target, name, at, found);
+    }
+    let parts = ["allOf", "anyOf"]
+        .iter()
+        .filter_map(|word| schema[word].as_array());
+    let parts: Vec<&Value> = parts.flatten().collect();
+    for part in &parts {
+        collect(part, file, at, found);
+    }
+    if let Some(members) = schema["properties"].as_object() {
+        for (name, member) in members {
+            let dot = if at.is_empty() { "" } else { "." };
+            collect(member, file, &format!("{at}{dot}{name}"), found);
+        }
+    } else if schema["items"].is_object() {
+        collect(&schema["items"], file, &format!("{at}[]"), found);
+    } else if schema["additionalProperties"].is_object() {
+        collect(
+            &schema["additionalProperties"],
+            file,
+            &format!("{at}.*"),
+            found,
+        );
+    } else if schema["patternProperties"].is_object() {
+        found.push(format!("{at}.*"));
+    } else if parts.is_empty() {
+        found.push(at.to_owned());
+    }
+}
+
 struct Check {
     wrong: Vec<String>,
 }

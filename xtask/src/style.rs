@@ -143,6 +143,9 @@ fn documents(root: &Path, tests: &[String]) -> Result<Vec<Finding>, Error> {
         let text = read(&root.join(document))?;
         findings.extend(promises::missing(document, &text, find));
     }
+    let conformance = "docs/conformance.md";
+    let text = read(&root.join(conformance))?;
+    findings.extend(promises::uncounted(conformance, &text));
     let cves = read(&root.join("docs/cves.md"))?;
     findings.extend(promises::misfiled(&cves, find));
     Ok(findings)

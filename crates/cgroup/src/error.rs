@@ -93,6 +93,17 @@ pub enum Error {
         #[source]
         source: dhow_sys::Error,
     },
+    /// Giving a group to a user.
+    #[error("give the control group {path} to user {user}")]
+    Give {
+        /// The user, as the host numbers them.
+        user: u32,
+        /// Its directory.
+        path: PathBuf,
+        /// The call that failed.
+        #[source]
+        source: dhow_sys::Error,
+    },
     /// The group exists and is in use.
     #[error(
         "create the control group {path}: it already holds {processes} processes; \
@@ -314,6 +325,7 @@ impl Error {
             },
             Self::Detect { source, .. } => source.as_ref().map_or(ErrorKind::Unsupported, kind_of),
             Self::Create { source, .. }
+            | Self::Give { source, .. }
             | Self::Enable { source, .. }
             | Self::Set { source, .. }
             | Self::Devices { source, .. }

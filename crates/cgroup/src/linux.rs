@@ -1,6 +1,7 @@
 //! Control groups, versions 1 and 2.
 
 mod create;
+mod delegate;
 mod devices;
 mod freeze;
 mod group;

@@ -214,7 +214,6 @@ pub struct ThrottleDevice {
     /// Minor number of the device.
     pub minor: u32,
     /// Bytes or operations per second; 0 removes the limit.
-    #[serde(default)]
     pub rate: u64,
 }
 

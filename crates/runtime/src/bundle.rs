@@ -79,6 +79,10 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 /// What is wrong, and at which JSON path or line.
 pub fn parse<T: DeserializeOwned>(document: &[u8]) -> std::result::Result<T, String> {
     typed(document).or_else(|mistake| {
+        // What stands twice says two things (glossary.md, JSON); the untyped reading would take the last.
+        if mistake.contains("duplicate field") {
+            return Err(mistake);
+        }
         // Go programs write absent lists as null, which the typed reading refuses: once more without.
         let mut value: serde_json::Value =
             serde_json::from_slice(document).map_err(|error| format!("not valid JSON: {error}"))?;
@@ -126,6 +130,13 @@ mod tests {
             error.starts_with("not valid JSON: ") && error.contains("line 1"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_stands_twice_is_refused() {
+        let text = br#"{"ociVersion":"1.0.0","ociVersion":"1.0.1","mounts":null}"#;
+        let error = parse::<Spec>(text).expect_err("twice");
+        assert!(error.contains("duplicate field `ociVersion`"), "{error}");
     }
 
     #[test]

@@ -72,10 +72,27 @@ pub const GLOBAL: &[Flag] = &[
         "DIR",
         "state directory [default: /run/dhow, or $XDG_RUNTIME_DIR/dhow]",
     ),
-    value("log", None, "FILE", "write messages to FILE too"),
+    value(
+        "log",
+        None,
+        "FILE",
+        "write messages to FILE too; journald:ID and syslog:ID are the host's logs",
+    ),
     value("log-format", None, "FORMAT", "text or json [default: text]"),
+    value(
+        "log-level",
+        None,
+        "LEVEL",
+        "error, warning or debug [default: warning]",
+    ),
     switch("debug", None, "write what is being done to the log"),
     switch("systemd-cgroup", None, "let systemd make the cgroup"),
+    value(
+        "cgroup-manager",
+        None,
+        "NAME",
+        "cgroupfs or systemd [default: cgroupfs]",
+    ),
     value(
         "rootless",
         None,
@@ -91,8 +108,10 @@ pub const GLOBAL: &[Flag] = &[
 pub struct Global {
     /// Where containers are remembered.
     pub root: PathBuf,
-    /// Where messages go besides standard error.
+    /// Where messages go besides standard error: a file, or a log of the host.
     pub log: Option<PathBuf>,
+    /// Whether only errors go there.
+    pub errors_only: bool,
     /// Whether they are JSON.
     pub json: bool,
     /// Whether every step is told.
@@ -313,25 +332,58 @@ pub fn read(
                     }
                 }
             }
+            "log-level" => log_level(&mut global, &value)?,
+            "cgroup-manager" => global.systemd = cgroup_manager(&value)?,
             "debug" => global.debug = value == "true",
             "systemd-cgroup" => global.systemd = value == "true",
-            "rootless" => {
-                global.rootless = match value.as_str() {
-                    "true" => Some(true),
-                    "false" => Some(false),
-                    "auto" => None,
-                    other => {
-                        return Err(Error::Usage(format!(
-                            "--rootless: {other:?} is none of true, false, auto"
-                        )));
-                    }
-                }
-            }
+            "rootless" => global.rootless = rootless(&value)?,
             "version" => return Ok(Asked::Version),
             _ => return Ok(Asked::Help),
         }
     }
     Ok(Asked::Help)
+}
+
+fn log_level(global: &mut Global, level: &str) -> Result<()> {
+    (global.errors_only, global.debug) = match level {
+        "error" => (true, false),
+        "warning" => (false, false),
+        "debug" => (false, true),
+        other => {
+            return Err(Error::Usage(format!(
+                "--log-level: {other:?} is none of error, warning, debug"
+            )));
+        }
+    };
+    Ok(())
+}
+
+/// `None`: it decides nothing.
+fn rootless(word: &str) -> Result<Option<bool>> {
+    match word {
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        "auto" => Ok(None),
+        other => Err(Error::Usage(format!(
+            "--rootless: {other:?} is none of true, false, auto"
+        ))),
+    }
+}
+
+/// Whether it is systemd.
+fn cgroup_manager(name: &str) -> Result<bool> {
+    match name {
+        "systemd" => Ok(true),
+        "cgroupfs" => Ok(false),
+        "disabled" => Err(Error::Usage(
+            "--cgroup-manager: disabled is not supported: device rules, pause, kill --all and delete need a \
+             cgroup; a rootless container goes without by itself where none is to be had"
+                .into(),
+        )),
+        other => Err(Error::Usage(format!(
+            "--cgroup-manager: {other:?} is neither cgroupfs nor systemd"
+        ))),
+    }
 }
 
 /// The help of a verb.

@@ -102,7 +102,20 @@ pub struct Failure {
     pub code: i32,
 }
 
+/// How the step of a hook begins, also where it failed in the container's process.
+const HOOK: &str = "hook ";
+
 impl Error {
+    /// Whether a hook failed, in this process or in the container's.
+    #[must_use]
+    pub fn is_of_hook(&self) -> bool {
+        match self {
+            Self::Hook { .. } => true,
+            Self::Birth(failure) => failure.step.starts_with(HOOK),
+            _ => false,
+        }
+    }
+
     /// A failed call in a step.
     pub fn step(step: impl Into<String>, source: dhow_sys::Error) -> Self {
         Self::Step {
@@ -217,10 +230,10 @@ impl fmt::Display for Error {
                 f,
                 "exec: {name:?}: permission denied: it is not an executable file"
             ),
-            Self::Hook { name, reason } => write!(f, "hook {name}: {reason}"),
             Self::Criu { step, reason, log } => {
                 write!(f, "{step}: criu: {reason}; see {}", log.display())
             }
+            Self::Hook { name, reason } => write!(f, "{HOOK}{name}: {reason}"),
             Self::Cgroup(text, _) | Self::Unsupported(text) => f.write_str(text),
             Self::Birth(failure) if failure.step.is_empty() => f.write_str(&failure.text),
             Self::Birth(Failure { step, text, code }) => {
@@ -270,6 +283,11 @@ impl From<&Error> for Failure {
                 code: source.code(),
             },
             Error::Birth(failure) => failure.clone(),
+            Error::Hook { name, reason } => Self {
+                step: format!("{HOOK}{name}"),
+                text: reason.clone(),
+                code: 0,
+            },
             other => {
                 let code = match other.kind() {
                     Kind::NotFound => 2,

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod error;
 pub mod logging;
 pub mod output;
+pub mod pattern;
 pub mod plan;
 pub mod platform;
 pub mod quantity;

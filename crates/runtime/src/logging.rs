@@ -3,13 +3,22 @@
 //! Engines read the log as one JSON object per line, or lines of `key=value`, in the other runtimes'
 //! words: `level`, `msg`, `time`.
 
+mod host_log;
+
 use crate::cli::Global;
 use crate::error::{Error, Failure, remedy};
+use host_log::HostLog;
 use std::io::{IsTerminal, Write};
 
 /// Writes one message to the log file, if there is one.
 pub fn note(global: &Global, level: &str, message: &str) {
     let Some(path) = &global.log else { return };
+    if global.errors_only && level != "error" {
+        return;
+    }
+    if let Some(log) = HostLog::of(path) {
+        return log.write(level, message);
+    }
     let time = crate::clock::now();
     let line = if global.json {
         serde_json::json!({ "level": level, "msg": message, "time": time }).to_string()

@@ -4,7 +4,10 @@
 //! fuzzed on every system, and `dhow-runtime plan` can show what would be done without doing it. What
 //! cannot be carried out is refused here, by its JSON path.
 
+pub mod delegation;
 pub mod devices;
+pub mod foreign;
+mod hooks;
 pub mod intel_rdt;
 pub mod invalid;
 pub mod mounts;
@@ -18,7 +21,7 @@ pub mod sysctl;
 
 use crate::spec::linux::{IdMapping, Linux, TimeOffset};
 use crate::spec::seccomp::Architecture;
-use crate::spec::{Hook, Hooks, Spec, State};
+use crate::spec::{Hooks, Spec, State};
 use crate::state::Status;
 use invalid::Invalid;
 use mounts::{Mount, Propagation, Source};
@@ -54,6 +57,8 @@ pub struct Host {
     pub apparmor: bool,
     /// Whether SELinux is enabled.
     pub selinux: bool,
+    /// The capabilities that the caller may give, as a mask.
+    pub capabilities: u64,
     /// The architecture, as `std::env::consts::ARCH` names it.
     pub architecture: &'static str,
 }
@@ -123,6 +128,8 @@ pub struct Plan {
     pub hooks: Hooks,
     /// Where the cgroup goes; `None` lets the driver choose.
     pub cgroups_path: Option<String>,
+    /// The user of the host to whom the cgroup is given; `None` leaves it ours.
+    pub cgroup_owner: Option<u32>,
     /// Limits.
     pub resources: dhow_cgroup::Resources,
     /// Class of service.
@@ -152,7 +159,7 @@ impl Plan {
     /// # Errors
     /// [`Invalid`]: the first value that is impossible, by its JSON path.
     pub fn new(spec: &Spec, host: &Host) -> Result<Self, Invalid> {
-        version(&spec.oci_version)?;
+        foreign::version(&spec.oci_version)?;
         let empty = Linux::default();
         let linux = spec.linux.as_ref().unwrap_or(&empty);
         refuse_foreign(spec, linux, host)?;
@@ -164,11 +171,15 @@ impl Plan {
             .as_ref()
             .ok_or_else(|| Invalid::new("process", "is missing"))?;
         let process = process::Process::parse(document, &mut warnings)?;
+        // A user namespace gives them all.
+        let held = if namespaces.separates(Kind::User) {
+            u64::MAX
+        } else {
+            host.capabilities
+        };
+        process.warn_of_missing(held, &mut warnings);
         labels(&process, linux, host)?;
-        let mounts = spec.mounts.iter().enumerate();
-        let mounts: Vec<Mount> = mounts
-            .map(|(index, mount)| mounts::parse(mount, &format!("mounts[{index}]")))
-            .collect::<Result<_, _>>()?;
+        let mounts = mounts_of(spec, linux, &namespaces, host)?;
         let root = root(spec, linux)?;
         isolation(spec, linux, &namespaces, &mounts)?;
         let seccomp = filter(linux, host, &mut warnings)?;
@@ -176,8 +187,11 @@ impl Plan {
         resources
             .check()
             .map_err(|(path, why)| Invalid::new(format!("linux.resources.{path}"), why))?;
+        let cgroup_owner =
+            delegation::owner(&namespaces, &mounts, process.uid, &linux.uid_mappings);
         Ok(Self {
             oci_version: spec.oci_version.clone(),
+            cgroup_owner: cgroup_owner.filter(|_| host.privileged),
             root,
             uid_mappings: linux.uid_mappings.clone(),
             gid_mappings: linux.gid_mappings.clone(),
@@ -197,36 +211,43 @@ impl Plan {
             seccomp,
             personality: personality(linux)?,
             memory_policy: memory_policy(linux)?,
-            hooks: hooks(spec.hooks.as_ref())?,
+            hooks: hooks::check(spec.hooks.as_ref())?,
             cgroups_path: linux.cgroups_path.clone().filter(|path| !path.is_empty()),
             resources,
             intel_rdt: intel_rdt::parse(linux.intel_rdt.as_ref())?,
-            annotations: spec.annotations.clone(),
+            annotations: annotations(&spec.annotations)?,
             namespaces,
             warnings,
         })
     }
 }
 
-fn version(text: &str) -> Result<(), Invalid> {
-    let refuse = |reason: String| Err(Invalid::new("ociVersion", reason));
-    if text.is_empty() {
-        return refuse("is missing".into());
+fn mounts_of(
+    spec: &Spec,
+    linux: &Linux,
+    namespaces: &Namespaces,
+    host: &Host,
+) -> Result<Vec<Mount>, Invalid> {
+    let written = spec.mounts.iter().enumerate();
+    let mut mounts: Vec<Mount> = written
+        .map(|(index, mount)| mounts::parse(mount, &format!("mounts[{index}]")))
+        .collect::<Result<_, _>>()?;
+    mounts::check_id_maps(
+        &spec.mounts,
+        &mounts,
+        namespaces.separates(Kind::User),
+        host,
+    )?;
+    let label = linux.mount_label.as_deref();
+    if let Some(label) = label.filter(|label| !label.is_empty()) {
+        mounts::label(&mut mounts, label);
     }
-    let mut parts = text.split(['.', '-', '+']);
-    let major = parts.next().and_then(|part| part.parse::<u32>().ok());
-    let minor = parts.next().and_then(|part| part.parse::<u32>().ok());
-    match (major, minor) {
-        (Some(1), Some(_)) => Ok(()),
-        (Some(_), Some(_)) => refuse(format!(
-            "{text:?} is not supported; this runtime follows 1.x"
-        )),
-        _ => refuse(format!("{text:?} is no version such as 1.3.0")),
-    }
+    Ok(mounts)
 }
 
 /// What this host cannot do at all is refused by name, never accepted and forgotten.
 fn refuse_foreign(spec: &Spec, linux: &Linux, host: &Host) -> Result<(), Invalid> {
+    foreign::refuse(spec)?;
     if spec.linux.is_none() && spec.windows.is_some() {
         return Err(Invalid::new(
             "windows",
@@ -240,6 +261,13 @@ fn refuse_foreign(spec: &Spec, linux: &Linux, host: &Host) -> Result<(), Invalid
         ));
     }
     Ok(())
+}
+
+fn annotations(given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Invalid> {
+    if given.contains_key("") {
+        return Err(Invalid::new("annotations", "a key must not be empty"));
+    }
+    Ok(given.clone())
 }
 
 /// `UID_GID_MAP_MAX_EXTENTS` (`user_namespaces(7)`).
@@ -542,33 +570,4 @@ fn memory_policy(linux: &Linux) -> Result<Option<MemoryPolicy>, Invalid> {
         )
     })?;
     Ok(Some(MemoryPolicy { mode, nodes }))
-}
-
-fn hooks(hooks: Option<&Hooks>) -> Result<Hooks, Invalid> {
-    let Some(hooks) = hooks else {
-        return Ok(Hooks::default());
-    };
-    let lists: [(&str, &[Hook]); 6] = [
-        ("prestart", &hooks.prestart),
-        ("createRuntime", &hooks.create_runtime),
-        ("createContainer", &hooks.create_container),
-        ("startContainer", &hooks.start_container),
-        ("poststart", &hooks.poststart),
-        ("poststop", &hooks.poststop),
-    ];
-    for (field, list) in lists {
-        for (index, hook) in list.iter().enumerate() {
-            let at = |name: &str| format!("hooks.{field}[{index}].{name}");
-            if !hook.path.starts_with('/') || hook.path.contains('\0') {
-                return Err(Invalid::new(
-                    at("path"),
-                    format!("{:?} is not an absolute path", hook.path),
-                ));
-            }
-            if hook.timeout.is_some_and(|seconds| seconds <= 0) {
-                return Err(Invalid::new(at("timeout"), "must be more than 0 seconds"));
-            }
-        }
-    }
-    Ok(hooks.clone())
 }

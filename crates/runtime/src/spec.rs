@@ -50,6 +50,18 @@ pub struct Spec {
     /// What only Windows has; kept as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub windows: Option<serde_json::Value>,
+    /// A virtual machine to run in; refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vm: Option<serde_json::Value>,
+    /// What only Solaris has; refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solaris: Option<serde_json::Value>,
+    /// What only z/OS has; refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zos: Option<serde_json::Value>,
+    /// What only FreeBSD has; refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freebsd: Option<serde_json::Value>,
 }
 
 /// `root` (config.md, Root).

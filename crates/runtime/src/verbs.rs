@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 pub mod checkpoint;
 #[cfg(target_os = "linux")]
+pub mod chosen;
+#[cfg(target_os = "linux")]
 pub mod create;
 #[cfg(target_os = "linux")]
 pub mod delete;

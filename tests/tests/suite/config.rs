@@ -1,22 +1,37 @@
 //! One file per part of config.json: what is asked for is read back from the kernel.
 
 mod capabilities;
+mod cgroup_controllers;
+mod cgroup_life;
 mod cgroup_v1;
+mod cgroup_v1_rest;
 mod cgroup_v2;
+mod cgroup_v2_delegation;
+mod cgroup_v2_systemd;
 pub(crate) mod cgroups;
+mod device_nodes;
 mod devices;
+mod foreign;
+mod hook_failures;
 mod hooks;
 mod identity;
 mod idmaps;
+mod memory_policy;
 mod mount_options;
+mod mount_places;
 mod mounts;
 mod namespaces;
 mod net_devices;
 mod ordinary_user;
 mod paths;
 mod process;
+mod process_rules;
+mod required;
 mod root;
 mod scheduling;
+mod scheduling_rest;
+mod schema_properties;
 mod seccomp;
+mod seccomp_rules;
 mod sysctl;
 mod uts;

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod checkpoint_refusals;
+mod compatibility;
 mod create;
 mod delete;
 mod events;
@@ -9,8 +10,11 @@ mod exec;
 mod exec_cgroup;
 mod exec_options;
 mod features;
+mod features_claims;
+mod features_mounts;
 mod global;
 mod kill;
+mod lifecycle;
 mod list;
 mod options;
 mod ordinary_user;

@@ -57,6 +57,8 @@ impl Group {
                 Ok(Made::Existed) => {
                     check_idle(hierarchy)?;
                     fresh = Fresh::No;
+                    // What nobody named can only be left of a container of the same id.
+                    hierarchy.existed.store(self.explicit, Ordering::Relaxed);
                 }
                 Err(error) if self.may_do_without(&error) => hierarchy.leave_out(),
                 Err(source) => {

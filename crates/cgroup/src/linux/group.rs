@@ -299,6 +299,7 @@ fn hierarchy(found: &Found, base: &str, path: &str) -> Hierarchy {
         mount: found.mount.clone(),
         directory: found.mount.join(path),
         parents_made: AtomicUsize::new(missing_parents(found, base, path)),
+        existed: AtomicBool::new(false),
         absent: AtomicBool::new(false),
         root: OnceLock::from(found.root.clone()),
     }

@@ -26,6 +26,9 @@ pub(crate) struct Hierarchy {
     /// How many parents of the directory were made by us, and go with it when they are empty.
     #[serde(default)]
     pub(crate) parents_made: AtomicUsize,
+    /// The directory was there before, empty, at a configured path: it is its maker's to remove.
+    #[serde(default)]
+    pub(crate) existed: AtomicBool,
     /// The user may not use this hierarchy, and does without (rootless).
     #[serde(default)]
     pub(crate) absent: AtomicBool,
@@ -50,6 +53,23 @@ impl Hierarchy {
         self.absent.store(true, Ordering::Relaxed);
     }
 
+    /// Removes the group, unless it is somebody else's: then what is in it must be gone.
+    pub(super) fn remove_own(&self) -> std::result::Result<(), dhow_sys::Error> {
+        if !self.existed.load(Ordering::Relaxed) {
+            return cgroupfs::remove_group(self.root()?, self.relative());
+        }
+        let is_left =
+            !self.pids()?.is_empty() || !cgroupfs::children(self.open_group()?.as_fd())?.is_empty();
+        match is_left {
+            true => Err(dhow_sys::Error::new(
+                "unlinkat",
+                self.directory.display().to_string(),
+                EBUSY,
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// The same place, to be changed.
     pub(super) fn copy(&self) -> Self {
         Self {
@@ -58,6 +78,7 @@ impl Hierarchy {
             mount: self.mount.clone(),
             directory: self.directory.clone(),
             parents_made: AtomicUsize::new(0),
+            existed: AtomicBool::new(self.existed.load(Ordering::Relaxed)),
             absent: AtomicBool::new(self.is_absent()),
             root: self.root.clone(),
         }

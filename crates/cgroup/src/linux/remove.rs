@@ -22,9 +22,7 @@ impl Group {
         // A scope is systemd's to remove.
         self.unit.is_none()
             && self.present().all(|hierarchy| {
-                let removed = hierarchy
-                    .root()
-                    .and_then(|root| cgroupfs::remove_group(root, hierarchy.relative()));
+                let removed = hierarchy.remove_own();
                 let gone = removed.map_or_else(|error| is_gone(&error), |()| true);
                 if gone {
                     remove_parents(hierarchy);
@@ -35,7 +33,8 @@ impl Group {
 
     /// Removes the group in every hierarchy, with groups that the container made below it and with
     /// parents that were made for it and are empty. What is gone already is no error. Processes that
-    /// are ending are waited for.
+    /// are ending are waited for. A group that was there before the container, where its bundle says, is
+    /// only emptied (runtime.md, Delete: what the container did not create is not deleted).
     ///
     /// # Errors
     /// Conflict when processes are still there after ten seconds; Permission, Kernel. All hierarchies are
@@ -87,14 +86,14 @@ fn remove(hierarchy: &Hierarchy, deadline: Instant) -> Result<()> {
         path: hierarchy.directory.clone(),
         source,
     };
-    let root = match hierarchy.root() {
+    match hierarchy.root() {
         // The mount itself is gone, as in a foreign mount namespace.
         Err(error) if is_gone(&error) => return Ok(()),
         root => root.map_err(failed)?,
     };
     let mut pause = Duration::from_micros(200);
     loop {
-        match cgroupfs::remove_group(root, hierarchy.relative()) {
+        match hierarchy.remove_own() {
             Ok(()) => return Ok(()),
             Err(error) if is_gone(&error) => return Ok(()),
             Err(error) if error.code() == EBUSY => {}

@@ -7,6 +7,8 @@
 mod v1;
 mod v2;
 
+pub(crate) use v1::KERNEL_MEMORY;
+
 use super::layout::Version;
 use crate::resources::{BlockIo, Resources, ThrottleDevice};
 use crate::{Error, Result};

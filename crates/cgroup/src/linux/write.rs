@@ -5,7 +5,7 @@ use super::devices::{device_rules, program};
 use super::group::Group;
 use super::hierarchy::{EBUSY, EINVAL, ENOENT, Hierarchy};
 use super::layout::Version;
-use super::settings::{IfAbsent, Setting, missing, settings};
+use super::settings::{IfAbsent, KERNEL_MEMORY, Setting, missing, settings};
 use crate::resources::{DeviceRule, Resources};
 use crate::{Error, Result};
 use dhow_sys::{OFlags, bpf, fd};
@@ -116,6 +116,7 @@ impl Group {
             return Err(missing(setting.property.clone(), setting.controller));
         };
         let source = match hierarchy.write(&setting.file, &setting.value) {
+            Ok(()) if setting.file == KERNEL_MEMORY => return kept(hierarchy, setting),
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
@@ -302,4 +303,18 @@ fn ours(group: BorrowedFd<'_>) -> std::result::Result<Vec<OwnedFd>, dhow_sys::Er
         }
     }
     Ok(found)
+}
+/// Whether the kernel has kept what it took without a word.
+fn kept(hierarchy: &Hierarchy, setting: &Setting) -> Result<()> {
+    // It keeps whole pages.
+    const PAGE: u64 = 1 << 16;
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let now = hierarchy.get(&setting.file)?;
+    match (number(&now), number(&setting.value)) {
+        (Some(now), Some(wanted)) if now.abs_diff(wanted) >= PAGE => Err(Error::Value {
+            property: setting.property.clone(),
+            why: "this kernel takes a value and does nothing with it; memory.limit counts kernel memory too".into(),
+        }),
+        _ => Ok(()),
+    }
 }

@@ -141,6 +141,7 @@ pub fn create(
     order.container.intend(&cgroup)?;
     undo.with(|| drop(cgroup.remove()));
     cgroup.create(&order.plan.resources).map_err(cgroup_error)?;
+    give_cgroup(order, &cgroup)?;
     let class = resctrl::make(order.plan.intel_rdt.as_ref(), order.container)?;
     let made = class.clone();
     undo.with(move || drop(made.as_ref().map(Class::remove)));
@@ -220,6 +221,14 @@ pub fn plan_cgroup(
         annotations: &order.plan.annotations,
     };
     dhow_cgroup::Group::plan(hierarchies, &request).map_err(cgroup_error)
+}
+
+/// Lets the container's user make groups below the container's (`Plan::cgroup_owner`).
+fn give_cgroup(order: &Order<'_>, cgroup: &dhow_cgroup::Group) -> Result<()> {
+    match order.plan.cgroup_owner {
+        Some(user) => cgroup.give_to(user).map_err(cgroup_error),
+        None => Ok(()),
+    }
 }
 
 /// A failure of the cgroup crate in this crate's words.
@@ -358,7 +367,12 @@ impl Inherited<'_> {
         self.class.map_or(Ok(()), |class| class.add(pid))?;
         self.cgroup
             .add_unified(pid, self.parent.in_cgroup)
-            .map_err(cgroup_error)
+            .map_err(cgroup_error)?;
+        if self.parent.in_cgroup {
+            return Ok(());
+        }
+        // A scope of systemd's exists only now.
+        give_cgroup(self.order, self.cgroup)
     }
 
     /// Step 7, while the mounts are made and the host is still visible to the child.

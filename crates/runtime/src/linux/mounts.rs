@@ -183,6 +183,17 @@ fn one(
     // Attributes before the mount can be seen, so that there is no moment without them.
     change(mounted.as_fd(), planned).at(&step)?;
     mount::attach(mounted.as_fd(), target.as_fd()).at(&step)?;
+    if let Source::Filesystem {
+        options,
+        count_changes: true,
+        ..
+    } = &planned.source
+    {
+        let has = |word: &str| options.iter().any(|(key, _)| key == word);
+        let (lazy, synchronous) = (has("lazytime"), has("sync"));
+        mount::count_changes(mounted.as_fd(), planned.attributes.set, lazy, synchronous)
+            .at(&step)?;
+    }
     if planned.attributes.set & RDONLY != 0 {
         sysfs::protect_cgroups(mounted.as_fd()).at(&step)?;
     }

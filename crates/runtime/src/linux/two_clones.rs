@@ -7,6 +7,7 @@
 use super::handshake::{Channel, Said};
 use super::platform::is_host_root;
 use crate::error::{At, Error, Failure, Result};
+use dhow_sys::fd;
 use dhow_sys::process::{self, Child, Cloned};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -41,11 +42,20 @@ pub fn clone_inside(
     let first = match into(0, cgroup).at(STEP)? {
         Cloned::Parent(first) => first,
         Cloned::Child => {
-            let second =
-                enter().and_then(|()| process::clone(flags | process::CLONE_PARENT, None).at(STEP));
+            let second = fd::pipe().at(STEP).and_then(|ends| {
+                enter()?;
+                let cloned = process::clone(flags | process::CLONE_PARENT, None).at(STEP)?;
+                Ok((cloned, ends))
+            });
             match second {
-                Ok(Cloned::Child) => return Ok(None),
-                Ok(Cloned::Parent(second)) => {
+                Ok((Cloned::Child, (reader, writer))) => {
+                    drop(writer);
+                    // Until the first one has ended: on a busy machine we could be heard before it was, and
+                    // the parent would not know yet who we are.
+                    let _ = fd::read_all(reader.as_fd(), 1);
+                    return Ok(None);
+                }
+                Ok((Cloned::Parent(second), _writer)) => {
                     process::exit(u8::from(child.moved(second.pidfd.as_fd()).is_err()))
                 }
                 Err(error) => {

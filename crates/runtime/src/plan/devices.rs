@@ -103,7 +103,9 @@ fn one(device: &spec::linux::Device, path: &str) -> Result<Device, Invalid> {
             format!("{:?} is not the absolute path of a file", device.path),
         ));
     }
-    let number = |value: i64, field: &str| {
+    let number = |value: Option<i64>, field: &str| {
+        let value = value
+            .ok_or_else(|| Invalid::new(at(field), "is missing; only a pipe has no number"))?;
         u32::try_from(value)
             .map_err(|_| Invalid::new(at(field), format!("{value} is no device number")))
     };
@@ -141,8 +143,8 @@ mod tests {
         let device = spec::linux::Device {
             kind: "c".into(),
             path: "/dev/null".into(),
-            major: 1,
-            minor: 3,
+            major: Some(1),
+            minor: Some(3),
             file_mode: Some(0o600),
             ..Default::default()
         };

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// Per-mount attributes, with the kernel's values (`mount_setattr(2)`).
 mod attribute {
-    pub(super) const RDONLY: u64 = 0x1;
+    pub(in super::super) const RDONLY: u64 = 0x1;
     pub(super) const NOSUID: u64 = 0x2;
     pub(super) const NODEV: u64 = 0x4;
     pub(super) const NOEXEC: u64 = 0x8;
@@ -19,6 +19,8 @@ mod attribute {
     pub(super) const NODIRATIME: u64 = 0x80;
     pub(super) const NOSYMFOLLOW: u64 = 0x0020_0000;
 }
+
+pub(super) use attribute::RDONLY;
 
 /// How a mount spreads; the words of `mount(8)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -96,6 +98,8 @@ pub enum Source {
         options: Vec<(String, Option<String>)>,
         /// Whether the directory's former content is copied in (`tmpcopyup`).
         copy_up: bool,
+        /// Whether changes of files are counted (`iversion`).
+        count_changes: bool,
     },
     /// The container's view of the host's cgroups, in whatever version the host has.
     Cgroup,
@@ -123,6 +127,7 @@ enum Word {
     Bind(bool),
     IdMap(bool),
     CopyUp,
+    CountChanges(bool),
     Remount,
     Nothing,
 }
@@ -138,6 +143,7 @@ pub const WORDS: &[&str] = &[
     "dirsync",
     "exec",
     "idmap",
+    "iversion",
     "lazytime",
     "loud",
     "mand",
@@ -145,6 +151,7 @@ pub const WORDS: &[&str] = &[
     "nodev",
     "nodiratime",
     "noexec",
+    "noiversion",
     "nolazytime",
     "nomand",
     "norelatime",
@@ -207,6 +214,8 @@ fn word(option: &str) -> Option<Word> {
         "sync" | "async" | "dirsync" | "lazytime" | "nolazytime" | "mand" | "nomand" => {
             return Some(Word::Superblock);
         }
+        "iversion" => return Some(Word::CountChanges(true)),
+        "noiversion" => return Some(Word::CountChanges(false)),
         "private" => return Some(Word::Spread(Private, false)),
         "rprivate" => return Some(Word::Spread(Private, true)),
         "slave" => return Some(Word::Spread(Slave, false)),
@@ -252,12 +261,12 @@ fn word(option: &str) -> Option<Word> {
 /// Turns one mount of the specification into a [`Mount`]; `path` is its place in the document.
 ///
 /// # Errors
-/// [`Invalid`] when the destination is not absolute, an option is impossible, or two contradict.
+/// [`Invalid`] when the destination is empty, an option is impossible, or two contradict.
 pub fn parse(mount: &spec::Mount, path: &str) -> Result<Mount, Invalid> {
-    if !mount.destination.starts_with('/') {
+    if mount.destination.is_empty() {
         return Err(Invalid::new(
             format!("{path}.destination"),
-            "must be an absolute path",
+            "must be a path inside the container",
         ));
     }
     for (field, text) in [
@@ -281,6 +290,46 @@ pub fn parse(mount: &spec::Mount, path: &str) -> Result<Mount, Invalid> {
     reading.finish(mount, kind, path)
 }
 
+/// Refuses id maps that nobody could give.
+///
+/// # Errors
+/// [`Invalid`]: without maps of its own and without the container's user namespace there is no map; an
+/// ordinary user may map no mount of the host (`mount_setattr(2)`, `MOUNT_ATTR_IDMAP`).
+pub fn check_id_maps(
+    written: &[spec::Mount],
+    mounts: &[Mount],
+    user_namespace: bool,
+    host: &super::Host,
+) -> Result<(), Invalid> {
+    for (index, mount) in mounts.iter().enumerate() {
+        let Some(map) = &mount.id_map else { continue };
+        let named = !written[index].uid_mappings.is_empty();
+        let field = if named { "uidMappings" } else { "options" };
+        let path = format!("mounts[{index}].{field}");
+        if map.uids.is_empty() && !user_namespace {
+            let reason = "an id map needs uidMappings and gidMappings, or a user namespace whose maps to take";
+            return Err(Invalid::new(path, reason));
+        }
+        if !host.privileged {
+            let reason = "only root may give an id map to a mount of the host";
+            return Err(Invalid::new(path, reason));
+        }
+    }
+    Ok(())
+}
+
+/// Gives the filesystems that are made their SELinux context (`linux.mountLabel`). Those whose files the
+/// kernel labels by a policy of its own take none.
+pub fn label(mounts: &mut [Mount], label: &str) {
+    for mount in mounts {
+        if let Source::Filesystem { kind, options, .. } = &mut mount.source
+            && !["proc", "sysfs", "mqueue"].contains(&kind.as_str())
+        {
+            options.push(("context".into(), Some(label.into())));
+        }
+    }
+}
+
 #[derive(Default)]
 struct Reading {
     attributes: Attributes,
@@ -290,6 +339,7 @@ struct Reading {
     bind: Option<bool>,
     id_map: Option<bool>,
     copy_up: bool,
+    count_changes: bool,
     remount: bool,
 }
 
@@ -306,6 +356,7 @@ impl Reading {
             Some(Word::Bind(recursive)) => self.bind = Some(recursive || self.bind == Some(true)),
             Some(Word::IdMap(recursive)) => self.id_map = Some(recursive),
             Some(Word::CopyUp) => self.copy_up = true,
+            Some(Word::CountChanges(on)) => self.count_changes = on,
             Some(Word::Remount) => self.remount = true,
             Some(Word::Nothing) => {}
             None => {
@@ -348,8 +399,10 @@ impl Reading {
                 "an id map can be given to bind mounts only",
             ));
         }
+        // A relative one, which is deprecated, is relative to the root (config.md, Mounts).
+        let destination = format!("/{}", mount.destination.trim_start_matches('/'));
         Ok(Mount {
-            destination: mount.destination.clone(),
+            destination,
             source,
             attributes: self.attributes,
             recursive_attributes: self.recursive,
@@ -394,6 +447,7 @@ impl Reading {
                 source: mount.source.clone().unwrap_or_default(),
                 options: self.filesystem.clone(),
                 copy_up: self.copy_up,
+                count_changes: self.count_changes,
             }),
         }
     }

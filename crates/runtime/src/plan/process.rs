@@ -166,6 +166,25 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Notes the capabilities that are asked for and that the caller does not hold, so that the program
+    /// cannot get them (config.md, Linux Process).
+    pub fn warn_of_missing(&self, held: u64, warnings: &mut Vec<String>) {
+        let Some(sets) = self.capabilities else {
+            return;
+        };
+        // The bounding set gives nothing.
+        let wanted = sets.effective | sets.permitted | sets.inheritable | sets.ambient;
+        let missing: Vec<String> = capability::names(wanted & !held).collect();
+        if !missing.is_empty() {
+            warnings.push(format!(
+                "process.capabilities: this process does not hold {}; left out",
+                missing.join(", ")
+            ));
+        }
+    }
+}
+
 fn strings(process: &spec::Process) -> Result<(), Invalid> {
     if process.args.is_empty() {
         return Err(Invalid::new(

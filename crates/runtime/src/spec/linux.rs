@@ -134,12 +134,12 @@ pub struct Device {
     pub kind: String,
     /// Full path inside the container.
     pub path: String,
-    /// Major number.
-    #[serde(default)]
-    pub major: i64,
+    /// Major number; only a pipe has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub major: Option<i64>,
     /// Minor number.
-    #[serde(default)]
-    pub minor: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minor: Option<i64>,
     /// Permission bits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_mode: Option<u32>,

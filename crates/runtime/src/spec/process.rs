@@ -18,6 +18,9 @@ pub struct Process {
     /// The program and its arguments.
     #[serde(default)]
     pub args: Vec<String>,
+    /// The same as one text, on Windows; refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<String>,
     /// The whole environment, `NAME=value`.
     #[serde(default)]
     pub env: Vec<String>,
@@ -63,7 +66,7 @@ pub struct ConsoleSize {
 
 /// `user`.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct User {
     /// User id inside the container.
     pub uid: u32,
@@ -73,8 +76,11 @@ pub struct User {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub umask: Option<u32>,
     /// Supplementary groups.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub additional_gids: Vec<u32>,
+    /// The name of a user, on Windows; refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
 }
 
 /// `capabilities`: names such as `CAP_CHOWN`, in five sets.
@@ -136,7 +142,6 @@ pub struct IoPriority {
     /// `IOPRIO_CLASS_…`.
     pub class: String,
     /// 0 to 7.
-    #[serde(default)]
     pub priority: u32,
 }
 

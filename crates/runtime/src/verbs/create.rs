@@ -59,6 +59,11 @@ pub const FLAGS: &[Flag] = &[
         "pass N descriptors from 3 on to the program",
     ),
     PIDFD_SOCKET,
+    switch(
+        "no-subreaper",
+        None,
+        "accepted: orphans are reaped by the container's own first process",
+    ),
 ];
 
 /// `exec` has it too.

@@ -1,5 +1,6 @@
 //! `delete`: removes a container.
 
+use super::chosen;
 use crate::cli::{Arguments, Global, Usage, switch};
 use crate::error::{Error, Result};
 use crate::linux::container::Container;
@@ -13,11 +14,14 @@ pub const USAGE: Usage = Usage {
     verb: "delete",
     arguments: "[OPTIONS] ID",
     summary: "Remove a stopped container",
-    flags: &[switch(
-        "force",
-        Some('f'),
-        "kill a living one first; no error when there is none",
-    )],
+    flags: &[
+        switch(
+            "force",
+            Some('f'),
+            "kill a living one first; no error when there is none",
+        ),
+        chosen::REGEX,
+    ],
     verbatim_after: None,
     example: "dhow-runtime delete --force web",
 };
@@ -29,8 +33,14 @@ pub const USAGE: Usage = Usage {
 pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let force = arguments.is_on("force");
-    let container = match Container::open(&global.root, arguments.id(&USAGE)?) {
-        Err(Error::NoContainer(_)) if force => return Ok(0),
+    chosen::each(global, &USAGE, &arguments, arguments.id(&USAGE)?, |id| {
+        one(global, id, force)
+    })
+}
+
+fn one(global: &Global, id: &str, force: bool) -> Result<()> {
+    let container = match Container::open(&global.root, id) {
+        Err(Error::NoContainer(_)) if force => return Ok(()),
         result => result?,
     };
     if !force {
@@ -44,5 +54,5 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     for problem in removal::remove(&container, force)? {
         logging::note(global, "warning", &problem.to_string());
     }
-    Ok(0)
+    Ok(())
 }

@@ -85,9 +85,10 @@ const OPERATORS: [&str; 7] = [
     "SCMP_CMP_MASKED_EQ",
     "SCMP_CMP_NE",
 ];
-const ARCHITECTURES: [&str; 9] = [
+const ARCHITECTURES: [&str; 10] = [
     "SCMP_ARCH_AARCH64",
     "SCMP_ARCH_ARM",
+    "SCMP_ARCH_LOONGARCH64",
     "SCMP_ARCH_PPC64LE",
     "SCMP_ARCH_RISCV64",
     "SCMP_ARCH_S390",

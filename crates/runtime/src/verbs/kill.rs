@@ -1,5 +1,6 @@
 //! `kill`: sends a signal.
 
+use super::chosen;
 use crate::cli::{Arguments, Global, Usage, switch, usage_error};
 use crate::error::{At, Error, Result};
 use crate::linux::birth::cgroup_error;
@@ -13,17 +14,21 @@ use std::ffi::OsString;
 use std::os::fd::AsFd;
 
 const SIGKILL: u8 = 9;
+const SIGTERM: u8 = 15;
 
 /// The command line.
 pub const USAGE: Usage = Usage {
     verb: "kill",
     arguments: "[OPTIONS] ID [SIGNAL]",
-    summary: "Send a signal to a container's first process [default: TERM]",
-    flags: &[switch(
-        "all",
-        Some('a'),
-        "send it to every process of the container",
-    )],
+    summary: "Send a signal to a container's first process [default: its image's, or TERM]",
+    flags: &[
+        switch(
+            "all",
+            Some('a'),
+            "send it to every process of the container",
+        ),
+        chosen::REGEX,
+    ],
     verbatim_after: None,
     example: "dhow-runtime kill web KILL",
 };
@@ -34,9 +39,9 @@ pub const USAGE: Usage = Usage {
 /// [`Error::Usage`] for an unknown signal, [`Error::State`] when it has ended.
 pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
-    let (id, word) = match arguments.words.as_slice() {
-        [id] => (id, "TERM"),
-        [id, signal] => (id, signal.as_str()),
+    let (word, signal) = match arguments.words.as_slice() {
+        [id] => (id, None),
+        [id, signal] => (id, Some(number(signal)?)),
         _ => {
             return Err(usage_error(
                 &USAGE,
@@ -44,19 +49,39 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
             ));
         }
     };
-    let signal = signals::number(word)
-        .ok_or_else(|| usage_error(&USAGE, &format!("unknown signal {word:?}")))?;
+    let everybody = arguments.is_on("all");
+    chosen::each(global, &USAGE, &arguments, word, |id| {
+        one(global, id, signal, everybody)
+    })
+}
+
+fn number(word: &str) -> Result<u8> {
+    signals::number(word).ok_or_else(|| usage_error(&USAGE, &format!("unknown signal {word:?}")))
+}
+
+/// The signal of a container for which none was given: that of its image (config.md, Annotations), else TERM.
+fn usual(record: &Record) -> u8 {
+    let of_image = record
+        .annotations
+        .get("org.opencontainers.image.stopSignal");
+    of_image
+        .and_then(|word| signals::number(word))
+        .unwrap_or(SIGTERM)
+}
+
+fn one(global: &Global, id: &str, signal: Option<u8>, everybody: bool) -> Result<()> {
     let container = Container::look(&global.root, id)?;
     let record = container.record()?;
     let status = container.status(record.as_ref())?;
     let Some(record) = record else {
         return Err(Error::State {
-            id: id.clone(),
+            id: id.into(),
             verb: "kill",
             status: status.word(),
         });
     };
-    if arguments.is_on("all") {
+    let signal = signal.unwrap_or_else(|| usual(&record));
+    if everybody {
         return all(&record, status, signal);
     }
     container.allow(status, Verb::Kill, "kill")?;
@@ -64,7 +89,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     // Held now, so that this answer stays true.
     if record.process()?.is_none() {
         return Err(Error::State {
-            id: id.clone(),
+            id: id.into(),
             verb: "kill",
             status: Status::Stopped.word(),
         });
@@ -74,12 +99,12 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         Some(group) if signal == SIGKILL => group.let_die().map_err(cgroup_error)?,
         _ => {}
     }
-    Ok(0)
+    Ok(())
 }
 
 /// Also of a container whose first process has ended: without a pid namespace others live on, and engines
 /// do so before every delete.
-fn all(record: &Record, status: Status, signal: u8) -> Result<u8> {
+fn all(record: &Record, status: Status, signal: u8) -> Result<()> {
     match &record.cgroup {
         Some(group) if group.directories().next().is_some() => {
             group.signal_all(signal).map_err(cgroup_error)?;
@@ -100,5 +125,5 @@ fn all(record: &Record, status: Status, signal: u8) -> Result<u8> {
             )));
         }
     }
-    Ok(0)
+    Ok(())
 }

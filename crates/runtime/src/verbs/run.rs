@@ -24,13 +24,9 @@ const FLAGS: [Flag; 11] = [
     SHARED[5],
     SHARED[6],
     SHARED[7],
+    SHARED[8],
     switch("detach", Some('d'), "do not wait for the program's end"),
     switch("keep", None, "keep the container after its end"),
-    switch(
-        "no-subreaper",
-        None,
-        "accepted: orphans are reaped by the container's own first process",
-    ),
 ];
 
 /// The command line.
@@ -73,7 +69,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let (container, born) = request.make(global, console, Waiting::ForUs)?;
     // Before the program runs: its terminal has our size from its first call on.
     let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
-    let started = received.and_then(|()| start(global, &request, &born.channel, born.child.pid));
+    let started = received.and_then(|()| start(&request, &born.channel, born.child.pid));
     if let Err(error) = started {
         // Before its network namespace ends with it.
         drop(born.devices);
@@ -105,8 +101,8 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     process::exit(exit.code())
 }
 
-/// Says the word, and waits for the execve.
-fn start(global: &Global, request: &Request, channel: &Channel, pid: u32) -> Result<()> {
+/// Says the word, waits for the execve, and tells the hooks that it has happened.
+fn start(request: &Request, channel: &Channel, pid: u32) -> Result<()> {
     channel
         .start()
         .at("start the program")
@@ -119,12 +115,9 @@ fn start(global: &Global, request: &Request, channel: &Channel, pid: u32) -> Res
     await_execve(channel, request.plan.seccomp.as_ref(), pid, || {
         state(Status::Creating)
     })?;
-    for error in hooks::run_all("poststart", &request.plan.hooks.poststart, || {
+    hooks::run("poststart", &request.plan.hooks.poststart, || {
         state(Status::Running)
-    }) {
-        logging::note(global, "warning", &error.to_string());
-    }
-    Ok(())
+    })
 }
 
 /// Listens until the program is executed; hands a filter's listener to its agent on the way.

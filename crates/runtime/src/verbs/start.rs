@@ -4,7 +4,7 @@ use super::run::await_execve;
 use crate::cli::{Arguments, Global, Usage};
 use crate::error::Result;
 use crate::linux::container::Container;
-use crate::linux::gate;
+use crate::linux::{gate, removal};
 use crate::plan::seccomp;
 use crate::state::Verb;
 use crate::{hooks, logging};
@@ -23,7 +23,8 @@ pub const USAGE: Usage = Usage {
 /// Runs the verb.
 ///
 /// # Errors
-/// [`Error::State`] unless it is created; what kept the program from being executed.
+/// [`Error::State`] unless it is created; what kept the program from being executed; a failed hook, which
+/// leaves no container.
 pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let arguments = Arguments::read(&USAGE, arguments)?;
     let container = Container::open(&global.root, arguments.id(&USAGE)?)?;
@@ -38,9 +39,18 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     });
     // Nobody waits there any more, whichever way it went.
     let _ = std::fs::remove_file(container.path.join(gate::NAME));
-    executed?;
-    for error in hooks::run_all("poststart", &record.poststart, || record.state("running")) {
-        logging::note(global, "warning", &error.to_string());
+    let started = executed
+        .and_then(|()| hooks::run("poststart", &record.poststart, || record.state("running")));
+    match started {
+        Ok(()) => Ok(0),
+        // The container is stopped and destroyed, and the poststop hooks are told (runtime.md, Lifecycle,
+        // 7 and 9): whoever set something up for it in a hook must be able to take it back.
+        Err(error) if error.is_of_hook() => {
+            for problem in removal::remove(&container, true)? {
+                logging::note(global, "warning", &problem.to_string());
+            }
+            Err(error)
+        }
+        Err(error) => Err(error),
     }
-    Ok(0)
 }

@@ -267,6 +267,47 @@ pub fn mount_at(directory: BorrowedFd<'_>, name: &str, kind: &str, options: &str
     })
 }
 
+/// Has the filesystem of an attached mount count the changes of its files (`MS_I_VERSION`), which
+/// `fsconfig(2)` has no word for. `attributes` are those that the mount has, and `lazy` and `synchronous` tell
+/// how the filesystem writes: the call sets them all anew.
+///
+/// # Errors
+/// `mount`: EPERM, EINVAL.
+pub fn count_changes(
+    mount: BorrowedFd<'_>,
+    attributes: u64,
+    lazy: bool,
+    synchronous: bool,
+) -> Result<()> {
+    use rustix::mount::MountFlags;
+    const I_VERSION: u32 = 1 << 23;
+    let pairs = [
+        (RDONLY, MountFlags::RDONLY),
+        (NOSUID, MountFlags::NOSUID),
+        (NODEV, MountFlags::NODEV),
+        (NOEXEC, MountFlags::NOEXEC),
+        (NOATIME, MountFlags::NOATIME),
+        (NODIRATIME, MountFlags::NODIRATIME),
+        (STRICTATIME, MountFlags::STRICTATIME),
+        (NOSYMFOLLOW, MountFlags::from_bits_retain(256)),
+    ];
+    let kept = pairs.iter().filter(|(bit, _)| attributes & bit != 0);
+    let flags = kept.fold(MountFlags::from_bits_retain(I_VERSION), |all, (_, flag)| {
+        all | *flag
+    });
+    let ways = [
+        (lazy, MountFlags::LAZYTIME),
+        (synchronous, MountFlags::SYNCHRONOUS),
+    ];
+    let flags = ways
+        .iter()
+        .filter(|(is_on, _)| *is_on)
+        .fold(flags, |all, (_, flag)| all | *flag);
+    let target = format!("/proc/self/fd/{}", mount.as_raw_fd());
+    let result = rustix::mount::mount_remount(&*target, flags, c"");
+    check("mount", result, || format!("{target:?}, REMOUNT|I_VERSION"))
+}
+
 /// Makes every mount of this namespace take the given propagation, from `/` down.
 ///
 /// # Errors

@@ -210,6 +210,31 @@ pub fn set_owner_of(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
     )
 }
 
+/// Changes the owner of `name`, and not its group.
+///
+/// # Errors
+/// `fchownat`: ENOENT, EPERM.
+pub fn set_user(dir: BorrowedFd<'_>, name: &OsStr, uid: u32) -> Result<()> {
+    let (user, flags) = (Some(Uid::from_raw(uid)), AtFlags::SYMLINK_NOFOLLOW);
+    check(
+        "fchownat",
+        rustix::fs::chownat(dir, name, user, None, flags),
+        || format!("{}, {uid}, -1, AT_SYMLINK_NOFOLLOW", shown(dir, name)),
+    )
+}
+
+/// As [`set_user`], of what an open descriptor refers to.
+///
+/// # Errors
+/// `fchown`: EPERM.
+pub fn set_user_of(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
+    check(
+        "fchown",
+        rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), None),
+        || format!("{}, {uid}, -1", fd.as_raw_fd()),
+    )
+}
+
 /// Changes the permission bits of `name`, which the caller has just made and which is not a link.
 ///
 /// # Errors

@@ -70,18 +70,21 @@ fn block_io(test: &Test) {
         test,
         json!({"blockIO": {
             "throttleReadBpsDevice": [{"major": major, "minor": minor, "rate": 1_048_576}],
+            "throttleWriteBpsDevice": [{"major": major, "minor": minor, "rate": 2_097_152}],
+            "throttleReadIOPSDevice": [{"major": major, "minor": minor, "rate": 66}],
             "throttleWriteIOPSDevice": [{"major": major, "minor": minor, "rate": 77}]
         }}),
     );
-    let read = |file| read(&container, "blkio", file);
-    assert_eq!(
-        read("blkio.throttle.read_bps_device"),
-        format!("{major}:{minor} 1048576")
-    );
-    assert_eq!(
-        read("blkio.throttle.write_iops_device"),
-        format!("{major}:{minor} 77")
-    );
+    for (file, rate) in [
+        ("read_bps", 1_048_576),
+        ("write_bps", 2_097_152),
+        ("read_iops", 66),
+        ("write_iops", 77),
+    ] {
+        let file = format!("blkio.throttle.{file}_device");
+        let text = read(&container, "blkio", &file);
+        assert_eq!(text, format!("{major}:{minor} {rate}"), "{file}");
+    }
 }
 
 /// The numbers of the disk below `/`, or of the first one there is.

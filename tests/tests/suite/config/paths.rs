@@ -84,6 +84,14 @@ fn the_defaults_hold(test: &Test) {
     assert_eq!(answers[2]["value"], "");
 }
 
+fn relative_paths_are_refused(test: &Test) {
+    for list in ["maskedPaths", "readonlyPaths"] {
+        let output =
+            test.run_with(|config| config["linux"][list] = json!(["/proc/kcore", "proc/x"]));
+        output.fails(&format!("linux.{list}[1]"));
+    }
+}
+
 for_each_runtime!(
     masked_files_are_empty_and_masked_directories_too,
     readonly_paths_refuse_writes,
@@ -92,3 +100,6 @@ for_each_runtime!(
 
 // crun 1.8 loses them: the weakness that its own release notes name.
 for_runtimes!([Dhow, Runc]; readonly_paths_keep_other_flags);
+
+// The rivals take them as relative to something.
+for_runtimes!([Dhow]; relative_paths_are_refused);

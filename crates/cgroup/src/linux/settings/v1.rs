@@ -7,6 +7,9 @@ use crate::Result;
 use crate::linux::layout::Version;
 use crate::resources::{BlockIo, Cpu, Memory, Network, ThrottleDevice, WeightDevice};
 
+/// The file of `memory.kernel`: since Linux 6.1 it takes every value and keeps none.
+pub(crate) const KERNEL_MEMORY: &str = "memory.kmem.limit_in_bytes";
+
 fn set(controller: &'static str, property: &str, file: &str, value: impl Into<String>) -> Setting {
     Setting::new(Version::V1, controller, property, file, value)
 }
@@ -75,13 +78,9 @@ pub(super) fn memory(memory: &Memory) -> Result<Vec<Setting>> {
             value,
         ));
     }
-    // Both deprecated: recent kernels answer with an error, which then names the property.
+    // Both deprecated: recent kernels answer with an error, which then names the property, or do nothing.
     if let Some(kernel) = given(memory.kernel).filter(|size| *size > 0) {
-        list.push(set(
-            "memory.kernel",
-            "memory.kmem.limit_in_bytes",
-            kernel.to_string(),
-        ));
+        list.push(set("memory.kernel", KERNEL_MEMORY, kernel.to_string()));
     }
     if let Some(tcp) = given(memory.kernel_tcp).filter(|size| *size > 0) {
         list.push(set(

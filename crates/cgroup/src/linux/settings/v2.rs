@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn block_io_and_raw_values() {
-        let json = r#"{"blockIO":{"weight":500,"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":600},{"major":8,"minor":1}]},
+        let json = r#"{"blockIO":{"weight":500,"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":600},{"major":8,"minor":1,"rate":0}]},
             "unified":{"io.max":"8:0 rbps=1\n8:1 rbps=2","cgroup.max.depth":"2"}}"#;
         assert_eq!(
             written(json, &everything_v2),
