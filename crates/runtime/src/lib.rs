@@ -14,6 +14,7 @@ pub mod output;
 pub mod plan;
 pub mod platform;
 pub mod quantity;
+pub mod seal;
 pub mod spec;
 pub mod state;
 pub mod verbs;
