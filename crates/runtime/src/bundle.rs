@@ -78,6 +78,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// What is wrong, and at which JSON path or line.
 pub fn parse<T: DeserializeOwned>(document: &[u8]) -> std::result::Result<T, String> {
+    // JSON is UTF-8 (RFC 8259, 8.1); below, members that nobody reads are not looked at.
+    std::str::from_utf8(document).map_err(|error| format!("not valid JSON: {error}"))?;
     typed(document).or_else(|mistake| {
         // Go programs write absent lists as null, which the typed reading refuses: once more without.
         let mut value: serde_json::Value =
@@ -124,6 +126,16 @@ mod tests {
         let error = parse::<Spec>(b"{\"ociVersion\":").expect_err("cut off");
         assert!(
             error.starts_with("not valid JSON: ") && error.contains("line 1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn text_is_utf_8_also_where_nobody_reads_it() {
+        let error =
+            parse::<Spec>(b"{\"ociVersion\":\"1.0.0\",\"x\":\"\xff\"}").expect_err("not UTF-8");
+        assert!(
+            error.starts_with("not valid JSON: invalid utf-8"),
             "{error}"
         );
     }
