@@ -4,6 +4,7 @@
 //! be, and named when it cannot. A test that this host cannot run is skipped with its reason and
 //! counted as skipped, never as passed. The last line has the numbers, in a form that programs read.
 
+mod fuzzing;
 mod libtest;
 mod nextest;
 mod packages;
@@ -141,6 +142,7 @@ fn tests(metadata: &Metadata, options: &Options, results: &mut Results) -> Resul
     plan.units(results)?;
     if !options.quick {
         plan.integration(results)?;
+        fuzzing::run(options.filter.as_deref(), options.long, results)?;
     }
     if options.vm {
         vm::run(metadata, &plan, results)?;
@@ -180,7 +182,7 @@ fn verdict(name: &str, outcome: Outcome, results: &mut Results) {
 }
 
 /// True when a program of this name is on the PATH.
-fn installed(program: &str) -> bool {
+pub(crate) fn installed(program: &str) -> bool {
     on_path(program).is_some()
 }
 
