@@ -36,7 +36,7 @@ Tasks of the dhow repository
 
   cargo dhow ARG…                    build dhow in release mode and run it
   cargo xtask build [--profile P]    build every program and print where they are
-  cargo xtask test [--vm] [--quick | --long] [FILTER]
+  cargo xtask test [--vm] [--quick | --long] [--asan] [FILTER]
                                      all checks and tests; the last line has the numbers
   cargo xtask fuzz [--seconds N] [--merge] [NAME]
                                      libFuzzer over the targets of fuzz/, a minute each
