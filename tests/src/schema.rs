@@ -4,6 +4,8 @@
 //! is a panic: a check that is skipped would be believed.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Asserts that a document follows a schema of `tests/schemas`, such as `state-schema.json`.
 ///
@@ -23,7 +25,7 @@ pub fn assert_follows(document: &Value, schema: &str) {
 #[must_use]
 pub fn violations(document: &Value, schema: &str) -> Vec<String> {
     let mut check = Check { wrong: Vec::new() };
-    check.value(document, &load(schema), schema, "$");
+    check.value(document, load(schema), schema, "$");
     check.wrong
 }
 
@@ -56,12 +58,16 @@ const SCHEMAS: &[(&str, &str)] = &[
     ),
 ];
 
-fn load(name: &str) -> Value {
-    let (_, text) = SCHEMAS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .unwrap_or_else(|| panic!("no such schema: {name}"));
-    serde_json::from_str(text).expect("a schema is JSON")
+/// Read once: fuzzing asks a thousand times a second.
+fn load(name: &str) -> &'static Value {
+    static READ: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {
+        let schemas = SCHEMAS.iter();
+        schemas
+            .map(|(name, text)| (*name, serde_json::from_str(text).expect("a schema is JSON")))
+            .collect()
+    });
+    READ.get(name)
+        .unwrap_or_else(|| panic!("no such schema: {name}"))
 }
 
 /// Every property that a schema knows, as paths such as `mounts[].options[]`; a `*` stands for any name. What
@@ -69,7 +75,7 @@ fn load(name: &str) -> Value {
 #[must_use]
 pub fn properties(schema: &str) -> Vec<String> {
     let mut found = Vec::new();
-    collect(&load(schema), schema, "", &mut found);
+    collect(load(schema), schema, "", &mut found);
     found
 }
 
@@ -284,6 +290,12 @@ fn matches(pattern: &str, text: &str) -> bool {
         "^[0-9, -]*$" => text
             .chars()
             .all(|c| c.is_ascii_digit() || ", -".contains(c)),
+        "^[1-9][0-9]*[KMG]B$" => ["KB", "MB", "GB"].iter().any(|unit| {
+            let number = text.strip_suffix(unit).unwrap_or_default();
+            let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+            !number.is_empty() && digits && !number.starts_with('0')
+        }),
+        "^MB:[^\\n]*$" => text.starts_with("MB:") && !text.contains('\n'),
         ".{1,}" => !text.is_empty(),
         _ => panic!("unknown pattern {pattern}"),
     }

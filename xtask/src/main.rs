@@ -14,8 +14,15 @@ mod bench;
 mod build;
 mod child;
 mod error;
+#[cfg(target_os = "linux")]
+mod fuzz;
+#[cfg(not(target_os = "linux"))]
+#[path = "fuzz_elsewhere.rs"]
+mod fuzz;
 mod layers;
 mod repository;
+#[cfg(target_os = "linux")]
+mod sanitizer;
 mod static_target;
 mod style;
 mod test;
@@ -29,9 +36,11 @@ Tasks of the dhow repository
 
   cargo dhow ARG…                    build dhow in release mode and run it
   cargo xtask build [--profile P]    build every program and print where they are
-  cargo xtask test [--vm] [--quick | --long] [FILTER]
+  cargo xtask test [--vm] [--quick | --long] [--asan] [FILTER]
                                      all checks and tests; the last line has the numbers
   cargo xtask faults                 every call of every verb fails once: writes docs/faults.md
+  cargo xtask fuzz [--seconds N] [--merge] [NAME]
+                                     libFuzzer over the targets of fuzz/, a minute each
   cargo xtask style                  the rules about files, functions, names and calls
   cargo xtask layers                 the crate table of ARCHITECTURE.md against Cargo
   cargo xtask bench runtime [--rounds N] [--format table|json] [--only-v2]
@@ -71,6 +80,7 @@ fn dispatch() -> Result<ExitCode, Error> {
         "build" => build::task(arguments),
         "style" => style::task(arguments),
         "layers" => layers::task(arguments),
+        "fuzz" => fuzz::task(arguments),
         "test" => test::task(arguments),
         "faults" => test::faults::task(arguments),
         "bench" => bench::task(arguments),

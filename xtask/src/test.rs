@@ -10,10 +10,16 @@ mod criu;
 #[path = "test/criu_elsewhere.rs"]
 mod criu;
 pub(crate) mod faults;
+mod fuzzing;
 mod libtest;
 mod nextest;
 mod packages;
 mod results;
+#[cfg(target_os = "linux")]
+mod sanitized;
+#[cfg(not(target_os = "linux"))]
+#[path = "test/sanitized_elsewhere.rs"]
+mod sanitized;
 mod suite;
 #[cfg(target_os = "linux")]
 mod vm;
@@ -39,10 +45,11 @@ struct Options {
     vm: bool,
     quick: bool,
     long: bool,
+    asan: bool,
     filter: Option<String>,
 }
 
-/// `cargo xtask test [--vm] [--quick | --long] [FILTER]`.
+/// `cargo xtask test [--vm] [--quick | --long] [--asan] [FILTER]`.
 ///
 /// # Errors
 /// When the command line is wrong or Cargo cannot be run at all. A failing check is counted.
@@ -72,7 +79,11 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options, Error> {
         match argument {
             lexopt::Arg::Long("vm") => options.vm = true,
             lexopt::Arg::Long("quick") => options.quick = true,
-            lexopt::Arg::Long("long") => options.long = true,
+            lexopt::Arg::Long("long") => {
+                options.long = true;
+                options.asan = true;
+            }
+            lexopt::Arg::Long("asan") => options.asan = true,
             lexopt::Arg::Value(value) if options.filter.is_none() => {
                 options.filter = Some(value.to_string_lossy().into_owned());
             }
@@ -148,6 +159,10 @@ fn tests(metadata: &Metadata, options: &Options, results: &mut Results) -> Resul
     plan.units(results)?;
     if !options.quick {
         plan.integration(results)?;
+        fuzzing::run(options.filter.as_deref(), options.long, results)?;
+    }
+    if options.asan && !options.quick {
+        sanitized::run(metadata, &programs, options.filter.as_deref(), results)?;
     }
     if options.vm {
         vm::run(metadata, &plan, results)?;
@@ -187,7 +202,7 @@ fn verdict(name: &str, outcome: Outcome, results: &mut Results) {
 }
 
 /// True when a program of this name is on the PATH.
-fn installed(program: &str) -> bool {
+pub(crate) fn installed(program: &str) -> bool {
     on_path(program).is_some()
 }
 

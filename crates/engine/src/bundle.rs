@@ -21,6 +21,8 @@ use capabilities::Capabilities;
 pub(crate) use devices::Device;
 use identity::Identity;
 pub(crate) use mounts::Source;
+#[cfg(feature = "fuzzing")]
+pub(crate) use mounts::tmpfs_options;
 pub(crate) use process::command;
 pub(crate) use security::seccomp_file;
 use serde_json::{Value, json};

@@ -34,6 +34,9 @@ mod detach_keys;
 mod doing;
 #[cfg(target_os = "linux")]
 mod engine;
+#[cfg(all(target_os = "linux", feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(target_os = "linux")]
 mod host;
 #[cfg(target_os = "linux")]

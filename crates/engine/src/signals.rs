@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// Names and numbers on Linux (all architectures that dhow is built for), see signal(7).
-const NAMES: [(&str, u8); 31] = [
+const NAMES: [(&str, u8); 34] = [
     ("HUP", 1),
     ("INT", 2),
     ("QUIT", 3),
@@ -35,6 +35,10 @@ const NAMES: [(&str, u8); 31] = [
     ("IO", 29),
     ("PWR", 30),
     ("SYS", 31),
+    // Other names, which images and scripts still use.
+    ("IOT", 6),
+    ("CLD", 17),
+    ("POLL", 29),
 ];
 
 /// The first and last real-time signal that programs may use.
@@ -63,20 +67,26 @@ pub(crate) fn number(option: &'static str, text: &str) -> Result<u8> {
     if let Some((_, number)) = NAMES.iter().find(|(known, _)| *known == name) {
         return Ok(*number);
     }
-    let offset = |text: &str| match text {
-        "" => Some(0),
-        _ => text.parse::<u8>().ok(),
-    };
     let number = if let Some(rest) = name.strip_prefix("RTMIN") {
-        offset(rest.strip_prefix('+').unwrap_or(rest)).and_then(|n| REAL_TIME.0.checked_add(n))
+        offset(rest, '+').and_then(|n| REAL_TIME.0.checked_add(n))
     } else if let Some(rest) = name.strip_prefix("RTMAX") {
-        offset(rest.strip_prefix('-').unwrap_or(rest)).and_then(|n| REAL_TIME.1.checked_sub(n))
+        offset(rest, '-').and_then(|n| REAL_TIME.1.checked_sub(n))
     } else {
         None
     };
     number
         .filter(|number| (REAL_TIME.0..=REAL_TIME.1).contains(number))
         .ok_or_else(wrong)
+}
+
+/// Nothing, or the sign and a number that is written in one way only.
+fn offset(text: &str, sign: char) -> Option<u8> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    let number = text.strip_prefix(sign)?;
+    let value = number.parse::<u8>().ok()?;
+    (value.to_string() == number).then_some(value)
 }
 
 #[cfg(test)]
@@ -91,8 +101,9 @@ mod tests {
         assert_eq!(of("64"), Some(64));
         assert_eq!(of("SIGRTMIN+3"), Some(37));
         assert_eq!(of("RTMAX-1"), Some(63));
+        assert_eq!(of("SIGCLD"), Some(17));
         for bad in [
-            "", "0", "65", "-9", "SIG", "TERMX", "RTMIN+99", "RTMAX-63", "+9",
+            "", "0", "65", "-9", "SIG", "TERMX", "RTMIN+99", "RTMAX-63", "+9", "RTMIN3", "RTMIN++3",
         ] {
             assert_eq!(of(bad), None, "{bad}");
         }

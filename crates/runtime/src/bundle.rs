@@ -78,6 +78,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// What is wrong, and at which JSON path or line.
 pub fn parse<T: DeserializeOwned>(document: &[u8]) -> std::result::Result<T, String> {
+    // JSON is UTF-8 (RFC 8259, 8.1); below, members that nobody reads are not looked at.
+    std::str::from_utf8(document).map_err(|error| format!("not valid JSON: {error}"))?;
     typed(document).or_else(|mistake| {
         // What stands twice says two things (glossary.md, JSON); the untyped reading would take the last.
         if mistake.contains("duplicate field") {
@@ -137,6 +139,16 @@ mod tests {
         let text = br#"{"ociVersion":"1.0.0","ociVersion":"1.0.1","mounts":null}"#;
         let error = parse::<Spec>(text).expect_err("twice");
         assert!(error.contains("duplicate field `ociVersion`"), "{error}");
+    }
+
+    #[test]
+    fn text_is_utf_8_also_where_nobody_reads_it() {
+        let error =
+            parse::<Spec>(b"{\"ociVersion\":\"1.0.0\",\"x\":\"\xff\"}").expect_err("not UTF-8");
+        assert!(
+            error.starts_with("not valid JSON: invalid utf-8"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod pattern;
 pub mod plan;
 pub mod platform;
 pub mod quantity;
+pub mod seal;
 pub mod spec;
 pub mod state;
 pub mod verbs;

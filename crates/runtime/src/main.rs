@@ -9,8 +9,8 @@ use dhow_runtime::{logging, output, platform};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-#[global_allocator]
-static HEAP: dhow_sys::heap::Heap = dhow_sys::heap::Heap::new();
+#[cfg(not(feature = "system-allocator"))]
+mod allocator;
 
 fn main() -> ExitCode {
     match cli::read(std::env::args_os().skip(1), platform::default_root) {

@@ -12,7 +12,7 @@ use crate::error::Error;
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Package and reason.
-const PACKAGES: [(&str, &str); 21] = [
+const PACKAGES: [(&str, &str); 22] = [
     ("busybox-static", "the root filesystem of most tests"),
     (
         "uidmap",
@@ -51,6 +51,7 @@ const PACKAGES: [(&str, &str); 21] = [
         "gcc",
         "compiles the helper that asks libseccomp, and the floor of the benchmark",
     ),
+    ("g++", "compiles libFuzzer, for cargo xtask fuzz"),
     ("libc6-dev", "headers and the static libc for the same"),
     ("strace", "counts and breaks system calls"),
     ("iproute2", "network devices in tests"),

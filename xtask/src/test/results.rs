@@ -32,6 +32,14 @@ impl Results {
         self.outcomes.extend(other.outcomes);
     }
 
+    /// The same outcomes as those of another run of the same tests.
+    pub(super) fn named(mut self, run: &str) -> Results {
+        for (name, _) in &mut self.outcomes {
+            *name = format!("{run} {name}");
+        }
+        self
+    }
+
     /// How many failed.
     pub(super) fn failed(&self) -> usize {
         self.failures().count()

@@ -17,7 +17,7 @@ pub(super) const PACKAGE: &str = "dhow-tests";
 /// Tells the suite where the programs are.
 pub(super) const PROGRAMS: &str = "DHOW_BIN_DIR";
 /// Names the file to which a test that cannot run appends `NAME: REASON`.
-const SKIPS: &str = "DHOW_SKIPS";
+pub(super) const SKIPS: &str = "DHOW_SKIPS";
 /// Names the CRIU for the tests of checkpoint and restore.
 const CRIU: &str = "DHOW_TEST_CRIU";
 /// Makes repeated tests repeat more often.

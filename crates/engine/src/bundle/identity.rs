@@ -42,12 +42,17 @@ const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
 
 impl UserFiles {
+    /// Files with this content.
+    pub(crate) fn new(passwd: Vec<u8>, group: Vec<u8>) -> Self {
+        Self { passwd, group }
+    }
+
     /// Reads them out of the layers, the uppermost first; a file that is not there is empty.
     pub(crate) fn read(layers: &[OwnedFd]) -> Result<Self> {
-        Ok(Self {
-            passwd: find(layers, PASSWD)?.unwrap_or_default(),
-            group: find(layers, GROUP)?.unwrap_or_default(),
-        })
+        Ok(Self::new(
+            find(layers, PASSWD)?.unwrap_or_default(),
+            find(layers, GROUP)?.unwrap_or_default(),
+        ))
     }
 
     /// Resolves `user[:group]` (empty for root) and further groups.
@@ -234,11 +239,11 @@ mod tests {
     use crate::Kind;
 
     fn files() -> UserFiles {
-        UserFiles {
-            passwd: b"root:x:0:0:root:/root:/bin/sh\n+broken\nweb:x:33:34::/srv:/bin/false\nbad:x:-1:0::/:\n"
+        UserFiles::new(
+            b"root:x:0:0:root:/root:/bin/sh\n+broken\nweb:x:33:34::/srv:/bin/false\nbad:x:-1:0::/:\n"
                 .to_vec(),
-            group: b"root:x:0:\nweb:x:34:\nvideo:x:44:web,other\naudio:x:29:other, web\n".to_vec(),
-        }
+            b"root:x:0:\nweb:x:34:\nvideo:x:44:web,other\naudio:x:29:other, web\n".to_vec(),
+        )
     }
 
     fn identity(uid: u32, gid: u32, groups: &[u32], home: Option<&str>) -> Identity {

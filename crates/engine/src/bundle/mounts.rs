@@ -2,7 +2,7 @@
 
 use super::{Request, RootFilesystem};
 use crate::error::{Error, Result};
-use crate::options::{Mount, Network, Propagation};
+use crate::options::{Mount, Network, Propagation, Size};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -200,16 +200,26 @@ fn user(mount: &Mount, source: &Source, request: &Request<'_>) -> Result<Value> 
             },
             _,
         ) => {
-            let mut words = vec!["nosuid".to_owned(), "nodev".to_owned(), "noexec".to_owned()];
-            words.push(format!("mode={:o}", mode.unwrap_or(0o1777)));
-            words.extend(size.map(|size| format!("size={}", size.0)));
-            for option in options {
-                // `exec` undoes `noexec`, and so on.
-                words.retain(|word| word.strip_prefix("no") != Some(option));
-                words.push(option.clone());
-            }
+            let words = tmpfs_options(*size, *mode, options);
             Ok(json!({"destination": target, "type": "tmpfs", "source": "tmpfs", "options": words}))
         }
         (mount, Source::Nothing) => Err(Error::invalid("--mount", mount.target(), "has no source")),
     }
+}
+
+/// The options of a tmpfs: protected unless the user says otherwise.
+pub(crate) fn tmpfs_options(
+    size: Option<Size>,
+    mode: Option<u32>,
+    asked: &[String],
+) -> Vec<String> {
+    let mut words = vec!["nosuid".to_owned(), "nodev".to_owned(), "noexec".to_owned()];
+    words.push(format!("mode={:o}", mode.unwrap_or(0o1777)));
+    words.extend(size.map(|size| format!("size={}", size.0)));
+    for option in asked {
+        // `exec` undoes `noexec`, and so on.
+        words.retain(|word| word.strip_prefix("no") != Some(option));
+        words.push(option.clone());
+    }
+    words
 }

@@ -192,7 +192,10 @@ impl<'a> Parts<'a> {
                 ("target" | "destination" | "dst", Some(value)) => parts.target = Some(value),
                 ("readonly" | "ro", None | Some("true" | "1")) => parts.read_only = true,
                 ("readonly" | "ro", Some("false" | "0")) => parts.read_only = false,
-                ("bind-propagation", Some("rprivate" | "private")) => {}
+                // The last one counts, as everywhere.
+                ("bind-propagation", Some("rprivate" | "private")) => {
+                    parts.propagation = Propagation::Rprivate;
+                }
                 ("bind-propagation", Some("rslave" | "slave")) => {
                     parts.propagation = Propagation::Rslave;
                 }
@@ -278,7 +281,7 @@ fn octal(option: &'static str, text: &str, value: &str) -> Result<u32, Error> {
 }
 
 /// A path in the container: absolute, without `..` (a link may still lead anywhere; the runtime
-/// resolves it inside the root).
+/// resolves it inside the root); written in one way, because mounts are told apart by it.
 fn check_target(option: &'static str, text: &str, target: &str) -> Result<String, Error> {
     let parent = target.split('/').any(|part| part == "..");
     if !target.starts_with('/') || parent || target.contains('\0') {
@@ -288,11 +291,12 @@ fn check_target(option: &'static str, text: &str, target: &str) -> Result<String
             "needs an absolute path in the container, without `..`",
         ));
     }
-    let trimmed = target.trim_end_matches('/');
-    if trimmed.is_empty() {
+    let parts = target.split('/').filter(|part| !["", "."].contains(part));
+    let plain: String = parts.flat_map(|part| ["/", part]).collect();
+    if plain.is_empty() {
         return Err(Error::invalid(option, text, "cannot be mounted over `/`"));
     }
-    Ok(trimmed.to_owned())
+    Ok(plain)
 }
 
 /// A volume's name: a letter or digit, then letters, digits, `_`, `.`, `-`.
@@ -338,6 +342,8 @@ mod tests {
             create_source: true,
         };
         assert_eq!(bind, expected);
+        let winding = Mount::from_volume("/data://mnt/./x/.").expect("bind");
+        assert_eq!(winding.target(), "/mnt/x");
         let named = Mount::from_volume("cache:/c").expect("volume");
         assert!(matches!(named, Mount::Volume { name: Some(name), .. } if name == "cache"));
         let anonymous = Mount::from_volume("/only").expect("anonymous");
@@ -348,6 +354,8 @@ mod tests {
             "/a:b",
             "/a:/..",
             "/a:/",
+            "/a:/.",
+            "/a:/.//./",
             "/a:/b:nope",
             "a b:/c",
             ":/c",
@@ -371,6 +379,12 @@ mod tests {
             options: vec![],
         };
         assert_eq!(mount, expected);
+        let twice = "type=bind,src=/s,dst=/t,bind-propagation=rshared,bind-propagation=rprivate";
+        let mount: Mount = twice.parse().expect("bind");
+        assert!(
+            matches!(&mount, Mount::Bind { propagation, .. } if *propagation == Propagation::Rprivate),
+            "{mount:?}"
+        );
         for bad in [
             "type=bind,target=/x",
             "type=bind,source=name,target=/x",

@@ -4,7 +4,8 @@ use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// A number of bytes. Text: digits with an optional `b`, `k`, `m`, `g` or `t` (powers of 1024), as `512m`.
+/// A number of bytes. Text: a decimal number, a space if you like, and one of the units `b`, `k`, `m`, `g`, `t`
+/// and `p` (powers of 1024) in any case, also as `kb` and `KiB`: `512m`, `1.5 GiB`. Rounded down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Size(pub u64);
 
@@ -12,41 +13,44 @@ impl FromStr for Size {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || {
+        bytes(text).map(Self).ok_or_else(|| {
             Error::invalid(
                 "size",
                 text,
-                "is not a size such as 512m or 2g (units b, k, m, g, t)",
+                "is not a size such as 512m or 2g (units b, k, m, g, t, p)",
             )
-        };
-        let lower = text.trim().to_ascii_lowercase();
-        let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let shift = match &lower[digits.len()..] {
-            "" | "b" => 0,
-            "k" | "kb" | "kib" => 10,
-            "m" | "mb" | "mib" => 20,
-            "g" | "gb" | "gib" => 30,
-            "t" | "tb" | "tib" => 40,
-            _ => return Err(wrong()),
-        };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let number: u64 = strict(whole).ok_or_else(wrong)?;
-        let bytes = number.checked_mul(1 << shift).ok_or_else(wrong)?;
-        if fraction.is_empty() {
-            return if digits.ends_with('.') {
-                Err(wrong())
-            } else {
-                Ok(Self(bytes))
-            };
-        }
-        if fraction.len() > 6 {
-            return Err(wrong());
-        }
-        let part: u64 = strict(fraction).ok_or_else(wrong)?;
-        let scale = 10u64.pow(u32::try_from(fraction.len()).unwrap_or(6));
-        let rest = part.checked_mul(1 << shift).ok_or_else(wrong)? / scale;
-        bytes.checked_add(rest).map(Self).ok_or_else(wrong)
+        })
     }
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let shift = match text[number.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        "p" | "pb" | "pib" => 50,
+        _ => return None,
+    };
+    let number = number.strip_suffix(' ').unwrap_or(number);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    // Longer ones are beyond every size and every precision.
+    if whole.len() + fraction.len() == 0 || whole.len() > 19 || fraction.len() > 18 {
+        return None;
+    }
+    let part = |digits: &str| -> Option<u128> {
+        if digits.is_empty() {
+            Some(0)
+        } else {
+            strict(digits).map(u128::from)
+        }
+    };
+    let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
+    let size = (part(whole)? << shift) + (part(fraction)? << shift) / scale;
+    // What the kernel's files hold, and the runtime's document.
+    i64::try_from(size).ok()?.try_into().ok()
 }
 
 /// Digits only: no sign, no space, no underscore.
@@ -98,14 +102,21 @@ mod tests {
         assert_eq!(size("512m"), Some(512 << 20));
         assert_eq!(size("1.5G"), Some(3 << 29));
         assert_eq!(size("64kb"), Some(64 << 10));
+        // As docker and podman read them.
+        assert_eq!(size("1 m"), Some(1 << 20));
+        assert_eq!(size("1."), Some(1));
+        assert_eq!(size(".5k"), Some(512));
+        assert_eq!(size("2P"), Some(2 << 50));
         for bad in [
             "",
             "m",
             "-1",
-            "1 m",
+            "1  m",
+            " 1m",
             "1x",
             "1..5g",
-            "1.",
+            ".",
+            "9223372036854775808",
             "+3",
             "99999999t",
             "0x10",

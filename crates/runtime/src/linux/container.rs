@@ -8,10 +8,13 @@
 //! ├── seccomp         the compiled filter, for exec
 //! └── gate            the socket at which the program waits; gone once it runs
 //! ```
+//!
+//! Each file ends with its checksum ([`crate::seal`]): a damaged one is never believed.
 
 use super::birth::cgroup_error;
 use super::record::Record;
 use crate::error::{At, Error, Result};
+use crate::seal;
 use crate::state::{Status, Verb};
 use dhow_sys::procfs::{ProcessStatus, Procfs};
 use dhow_sys::{Mode, OFlags, fd, lock, path, tree};
@@ -146,11 +149,22 @@ impl Container {
     /// Reads a file of the state directory; `None` when there is none.
     ///
     /// # Errors
-    /// The call that failed.
+    /// [`Error::Document`] when it is not as it was written; the call that failed.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         match path::read_beneath(self.directory(), name, 32 << 20) {
             Err(error) if error.code() == 2 => Ok(None),
-            result => result.map(Some).at("read the container's state"),
+            result => {
+                let file = result.at("read the container's state")?;
+                let data = seal::open(&file).map_err(|why| self.damaged(name, why))?;
+                Ok(Some(data.to_vec()))
+            }
+        }
+    }
+
+    fn damaged(&self, name: &str, why: &str) -> Error {
+        Error::Document {
+            path: self.path.join(name),
+            reason: format!("is damaged ({why}); `delete --force {}` cleans up", self.id),
         }
     }
 
@@ -164,10 +178,7 @@ impl Container {
         let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY;
         let mode = Mode::from_raw_mode(0o600);
         let file = path::open_beneath(self.directory(), Path::new(DRAFT), flags, mode).at(step)?;
-        let write = std::io::Write::write_all(&mut std::fs::File::from(file), data);
-        write
-            .map_err(|error| io("write", &self.path.join(DRAFT), &error))
-            .at(step)
+        self.write(file, DRAFT, data).at(step)
     }
 
     /// From here on the container is finished, for everybody.
@@ -190,10 +201,14 @@ impl Container {
         let mode = Mode::from_raw_mode(0o600);
         let step = "write the container's state";
         let file = path::open_beneath(self.directory(), Path::new(name), flags, mode).at(step)?;
-        let write = std::io::Write::write_all(&mut std::fs::File::from(file), data);
-        write
+        self.write(file, name, data).at(step)
+    }
+
+    /// Data and seal in one call of the kernel.
+    fn write(&self, file: OwnedFd, name: &str, data: &[u8]) -> dhow_sys::Result<()> {
+        let sealed = [data, &seal::seal(data)].concat();
+        std::io::Write::write_all(&mut std::fs::File::from(file), &sealed)
             .map_err(|error| io("write", &self.path.join(name), &error))
-            .at(step)
     }
 
     /// Notes the names of the effects outside this directory before they are made, so that
@@ -213,15 +228,9 @@ impl Container {
         let Some(text) = self.read(RECORD)? else {
             return Ok(None);
         };
-        serde_json::from_slice(&text)
+        Record::read(&text)
             .map(Some)
-            .map_err(|error| Error::Document {
-                path: self.path.join(RECORD),
-                reason: format!(
-                    "is damaged ({error}); `delete --force {}` cleans up",
-                    self.id
-                ),
-            })
+            .map_err(|why| self.damaged(RECORD, &why))
     }
 
     /// What was made of it, when it was finished.

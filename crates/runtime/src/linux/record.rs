@@ -9,8 +9,8 @@ use dhow_sys::procfs::{ProcessStatus, Procfs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version of this file that we write; older ones are read.
-pub const VERSION: u32 = 1;
+/// The version of this file, the only one that is read.
+pub const VERSION: u32 = 2;
 
 /// A finished container; `G` is its group, borrowed where the record is only written.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,6 +56,21 @@ pub struct Record<G = dhow_cgroup::Group> {
 }
 
 impl Record {
+    /// Reads what was written, without its seal.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(text: &[u8]) -> std::result::Result<Self, String> {
+        let record: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        if record.version == VERSION {
+            return Ok(record);
+        }
+        let theirs = record.version;
+        Err(format!(
+            "version {theirs}; this dhow-runtime reads version {VERSION}"
+        ))
+    }
+
     /// What the kernel says of the container's process; `None` when it has ended.
     ///
     /// # Errors

@@ -28,17 +28,23 @@ pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
         end(record)?;
     }
     let recorded = record.as_ref().and_then(|record| record.cgroup.as_ref());
+    let mut problems = Vec::new();
     let intended: Option<Group> = match recorded {
         Some(_) => None,
-        None => container
-            .read("intent")?
-            .and_then(|text| serde_json::from_slice(&text).ok()),
+        None => match container.read("intent") {
+            // Never guessed at: it could name the cgroup of another container.
+            Err(error) if kill => {
+                problems.push(error);
+                None
+            }
+            text => text?.and_then(|text| serde_json::from_slice(&text).ok()),
+        },
     };
     let group = recorded.or(intended.as_ref());
     let class = resctrl::recorded(container)?;
     dismantle(container, group, class.as_ref())?;
     let Some(record) = record else {
-        return Ok(Vec::new());
+        return Ok(problems);
     };
     Ok(hooks::run_all("poststop", &record.poststop, || {
         record.state("stopped")

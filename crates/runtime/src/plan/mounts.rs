@@ -412,14 +412,20 @@ impl Reading {
     }
 
     fn source(&self, mount: &spec::Mount, kind: &str, path: &str) -> Result<Source, Invalid> {
+        let foreign = |what: &str| match self.filesystem.first() {
+            Some((key, _)) => {
+                let reason = format!("{key:?} is no option of {what}");
+                Err(Invalid::new(format!("{path}.options"), reason))
+            }
+            None => Ok(()),
+        };
         if self.remount {
+            // Attributes only: an option of the filesystem that is left out could be a protection.
+            foreign("a remount, which changes attributes only")?;
             return Ok(Source::Remount);
         }
         if let Some(recursive) = self.bind {
-            if let Some((key, _)) = self.filesystem.first() {
-                let reason = format!("{key:?} is no option of a bind mount");
-                return Err(Invalid::new(format!("{path}.options"), reason));
-            }
+            foreign("a bind mount")?;
             let source = mount.source.clone().filter(|source| !source.is_empty());
             let path = source.ok_or_else(|| {
                 Invalid::new(
@@ -440,7 +446,7 @@ impl Reading {
                 format!("{path}.type"),
                 "is missing (and no option says bind)",
             )),
-            "cgroup" => Ok(Source::Cgroup),
+            "cgroup" => foreign("the container's cgroups").map(|()| Source::Cgroup),
             "cgroup2" if self.filesystem.is_empty() => Ok(Source::Cgroup),
             _ => Ok(Source::Filesystem {
                 kind: kind.into(),
@@ -504,6 +510,13 @@ mod tests {
         let error = mount("bind", &["bind", "size=4"]).expect_err("no option of a bind");
         assert_eq!(error.path, "mounts[0].options");
         assert!(error.reason.contains("\"size\""), "{error}");
+        for (kind, options) in [
+            ("proc", ["remount", "hidepid=2"]),
+            ("cgroup", ["ro", "xattr"]),
+        ] {
+            let error = mount(kind, &options).expect_err("would be left out");
+            assert_eq!(error.path, "mounts[0].options");
+        }
         let error = mount("tmpfs", &["idmap"]).expect_err("not a bind");
         assert!(error.reason.contains("bind mounts only"), "{error}");
     }

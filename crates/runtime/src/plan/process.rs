@@ -403,24 +403,39 @@ fn affinity(
     ))
 }
 
-/// Reads a list such as `0-3,7`; an empty text is an empty list.
+/// Reads a list such as `0-3,7` as a set, in ascending order; an empty text is an empty list.
+///
+/// The characters are those of the published schema: digits, commas, hyphens and spaces.
 #[must_use]
 pub fn number_list(text: &str) -> Option<Vec<u32>> {
-    const HIGHEST: u32 = 8191;
-    let mut numbers = Vec::new();
-    for part in text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
+    /// One more than the highest processor that a kernel can be built for.
+    const END: usize = 8192;
+    /// More than it takes to name each of them.
+    const LONGEST: usize = 1 << 16;
+    if text.len() > LONGEST {
+        return None;
+    }
+    let mut named = vec![false; END];
+    for part in text.split(',').map(|part| part.trim_matches(' ')) {
+        if part.is_empty() {
+            continue;
+        }
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
-        if first > last || last > HIGHEST {
+        let (first, last) = (digits(first)?, digits(last)?);
+        if first > last {
             return None;
         }
-        numbers.extend(first..=last);
+        named.get_mut(first..=last)?.fill(true);
     }
-    Some(numbers)
+    let numbers = named.iter().zip(0..).filter(|(named, _)| **named);
+    Some(numbers.map(|(_, number)| number).collect())
+}
+
+/// A number without a sign, below 2^32 on every system.
+fn digits(text: &str) -> Option<usize> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = plain.then(|| text.parse::<u32>().ok()).flatten()?;
+    usize::try_from(number).ok()
 }
 
 #[cfg(test)]
@@ -439,6 +454,18 @@ mod tests {
         assert_eq!(number_list(""), Some(vec![]));
         assert_eq!(number_list("3-1"), None);
         assert_eq!(number_list("0-99999999"), None);
+        assert_eq!(number_list("5, 1-2,,1"), Some(vec![1, 2, 5]));
+        for text in ["+3", "\t3", "1-", "-1", "1 - 2", "2-1", "3-1", "1-2-3"] {
+            assert_eq!(number_list(text), None, "{text:?}");
+        }
+    }
+
+    /// 14 KiB that were 64 MiB of numbers.
+    #[test]
+    fn a_list_that_says_the_same_again_and_again_stays_small() {
+        let numbers = number_list(&"0-8191,".repeat(2048)).expect("a list");
+        assert!(numbers.len() == 8192 && numbers.capacity() <= 1 << 14);
+        assert_eq!(number_list(&"0,".repeat(1 << 16)), None);
     }
 
     #[test]

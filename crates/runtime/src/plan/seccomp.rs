@@ -33,6 +33,8 @@ mod arguments;
 mod assembler;
 mod calls;
 mod decisions;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod oracle;
 mod program;
 mod search;
 mod table;

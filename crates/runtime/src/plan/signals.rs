@@ -13,7 +13,7 @@ const ALIASES: [(&str, u8); 4] = [("IOT", 6), ("CLD", 17), ("POLL", 29), ("UNUSE
 /// signals as `RTMIN+1`, `RTMAX-2` with the numbers that programs see.
 #[must_use]
 pub fn number(word: &str) -> Option<u8> {
-    if let Ok(number) = word.parse::<u8>() {
+    if let Some(number) = digits(word) {
         return (1..=64).contains(&number).then_some(number);
     }
     let upper = word.to_ascii_uppercase();
@@ -27,11 +27,18 @@ pub fn number(word: &str) -> Option<u8> {
     real_time(bare).filter(|number| (34..=64).contains(number))
 }
 
+/// A number without a sign.
+fn digits(text: &str) -> Option<u8> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
 fn real_time(word: &str) -> Option<u8> {
     const FIRST: u8 = 34;
     const LAST: u8 = 64;
     let offset = |text: &str, sign: char| match text.strip_prefix(sign) {
-        Some(digits) => digits.parse::<u8>().ok(),
+        // As in the tables of names: one way to write each.
+        Some(text) => digits(text).filter(|_| text == "0" || !text.starts_with('0')),
         None => text.is_empty().then_some(0),
     };
     if let Some(rest) = word.strip_prefix("RTMIN") {
@@ -60,6 +67,9 @@ mod tests {
             ("65", None),
             ("-9", None),
             ("RTMIN+31", None),
+            ("RTMIN++1", None),
+            ("RTMIN+01", None),
+            ("+9", None),
             ("SIGNOPE", None),
             ("", None),
         ] {

@@ -130,6 +130,27 @@ fn force_removes_a_container_with_broken_state(test: &Test) {
     assert!(dhow_tests::processes::describe(pid).is_none_or(|process| process.state == 'Z'));
 }
 
+/// A bit or two of damage make the name of one container's cgroup that of another.
+fn force_with_a_damaged_state_spares_the_neighbour(test: &Test) {
+    let (container, neighbour) = (test.sleeper("a"), test.sleeper("c"));
+    let pid = container.pid();
+    let directory = test.state_root().join(container.id());
+    let state = directory.join("state.json");
+    let text = fs::read_to_string(&state).expect("the state");
+    let damaged = text.replace(
+        &format!("dhow-{}\"", container.id()),
+        &format!("dhow-{}\"", neighbour.id()),
+    );
+    assert_ne!(text, damaged, "the state names its cgroup");
+    fs::write(&state, damaged).expect("damage the state");
+    let refused = container.verb(&["kill"]).arg("TERM").run();
+    refused.fails("state.json: is damaged (its checksum differs)");
+    container.verb(&["delete", "--force"]).run().ok();
+    assert!(!directory.exists());
+    assert!(dhow_tests::processes::describe(pid).is_none_or(|process| process.state == 'Z'));
+    assert_eq!(neighbour.status(), "running");
+}
+
 for_each_runtime!(
     removes_a_stopped_container,
     refuses_a_running_container,
@@ -144,4 +165,4 @@ for_each_runtime!(
 );
 
 // runc sleeps; the rivals cannot delete without their state.
-for_runtimes!([Dhow]; force_does_not_sleep, force_removes_a_container_with_broken_state);
+for_runtimes!([Dhow]; force_does_not_sleep, force_removes_a_container_with_broken_state, force_with_a_damaged_state_spares_the_neighbour);

@@ -83,7 +83,12 @@ impl Decisions {
         let closes = stricter(ruling.value, self.default);
         for interface in &mut self.interfaces {
             let abi = interface.abi;
-            if let Some(cell) = call.cell(abi) {
+            let direct = call.cell(abi);
+            if let (None, Some(door)) = (direct, call.door(abi)) {
+                // Named all the same, whether or not the rule reaches behind the door.
+                interface.remember(door.cell);
+            }
+            if let Some(cell) = direct {
                 interface.remember(cell);
                 if redundant {
                     continue;

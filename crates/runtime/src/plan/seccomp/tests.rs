@@ -2,7 +2,5 @@
 //! obvious model (any profile, any call), and libseccomp itself where it is installed.
 
 mod cases;
-mod interpreter;
 mod libseccomp;
-mod model;
 mod profiles;

@@ -1,6 +1,6 @@
 //! Cases with a name.
 
-use super::interpreter::{Seen, run, verify};
+use crate::plan::seccomp::oracle::interpreter::{Seen, run, verify};
 use crate::plan::seccomp::program::Program;
 use crate::plan::seccomp::table::TABLE;
 use crate::plan::seccomp::{FLAG_NEW_LISTENER, compile};
@@ -46,6 +46,22 @@ fn calls_newer_than_the_profile_do_not_exist_older_ones_are_forbidden() {
     assert_eq!(answer(&program, X86_64, openat2, &[]), ALLOW);
     assert_eq!(answer(&program, X86_64, openat2 + 1, &[]), ENOSYS);
     assert_eq!(answer(&program, I386, openat2 + 1, &[]), ENOSYS);
+}
+
+#[test]
+fn a_name_that_has_only_a_second_door_counts_as_known_too() {
+    for rule in [
+        r#""action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]"#,
+        r#""action":"SCMP_ACT_ERRNO""#,
+    ] {
+        let program = compiled(&format!(
+            r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86"],"syscalls":
+                [{{"names":["read"],"action":"SCMP_ACT_ALLOW"}},{{"names":["semop"],{rule}}}]}}"#
+        ));
+        let ipc = 117;
+        assert_eq!(answer(&program, I386, ipc - 1, &[]), EPERM, "{rule}");
+        assert_eq!(answer(&program, I386, ipc + 1, &[]), ENOSYS, "{rule}");
+    }
 }
 
 #[test]

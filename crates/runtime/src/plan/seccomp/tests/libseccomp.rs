@@ -14,12 +14,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use super::interpreter::{run, sound};
-use super::model::{judge, value};
-use super::profiles::{Caller, MACHINES, situation};
+use super::profiles::situation;
 use crate::plan::seccomp::abi::Abi;
 use crate::plan::seccomp::calls::Call;
 use crate::plan::seccomp::compile;
+use crate::plan::seccomp::oracle::caller::{Caller, MACHINES};
+use crate::plan::seccomp::oracle::interpreter::{run, sound};
+use crate::plan::seccomp::oracle::model::{judge, value};
 use crate::plan::seccomp::program::Instruction;
 use crate::plan::seccomp::table::TABLE;
 use crate::spec::seccomp::{Architecture, Argument, Operator, Rule, Seccomp};

@@ -4,10 +4,13 @@ use crate::plan::seccomp::program::{Instruction, MAX_INSTRUCTIONS};
 
 /// One system call as the filter sees it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    pub(super) number: u32,
-    pub(super) audit: u32,
-    pub(super) arguments: [u64; 6],
+pub struct Seen {
+    /// The call's number.
+    pub number: u32,
+    /// The interface (`AUDIT_ARCH_…`).
+    pub audit: u32,
+    /// Its arguments, also those that the call does not have.
+    pub arguments: [u64; 6],
 }
 
 impl Seen {
@@ -20,12 +23,12 @@ impl Seen {
                 let argument = self.arguments[(offset as usize - 16) / 8];
                 let second = offset % 8 == 4;
                 let upper = second != big_endian;
-                u32::try_from(if upper {
+                let half = if upper {
                     argument >> 32
                 } else {
                     argument & 0xffff_ffff
-                })
-                .unwrap()
+                };
+                u32::try_from(half).expect("a half has 32 bits")
             }
             _ => panic!("load from offset {offset}"),
         }
@@ -33,7 +36,11 @@ impl Seen {
 }
 
 /// Runs the filter; gives its return value and how many instructions it took.
-pub(super) fn run(code: &[Instruction], seen: &Seen, big_endian: bool) -> (u32, usize) {
+///
+/// # Panics
+/// When the program does what the kernel would not let it.
+#[must_use]
+pub fn run(code: &[Instruction], seen: &Seen, big_endian: bool) -> (u32, usize) {
     let mut at = 0;
     let mut accumulator = 0;
     for count in 1.. {
@@ -71,7 +78,10 @@ pub(super) fn run(code: &[Instruction], seen: &Seen, big_endian: bool) -> (u32, 
 
 /// What the kernel checks before it takes a program (`bpf_check_classic`,
 /// `seccomp_check_filter`). Gives the number of instructions no call can reach.
-pub(super) fn verify(code: &[Instruction]) -> usize {
+///
+/// # Panics
+/// When the kernel would not take it.
+pub fn verify(code: &[Instruction]) -> usize {
     assert!(!code.is_empty() && code.len() <= MAX_INSTRUCTIONS);
     let mut reached = vec![false; code.len()];
     reached[0] = true;
@@ -92,7 +102,7 @@ pub(super) fn verify(code: &[Instruction]) -> usize {
             code => panic!("operation {code:#x}"),
         }
     }
-    assert_eq!(code.last().unwrap().code, 0x06);
+    assert_eq!(code.last().map(|one| one.code), Some(0x06));
     reached.iter().filter(|one| !**one).count()
 }
 
@@ -101,7 +111,8 @@ pub(super) fn verify(code: &[Instruction]) -> usize {
 /// libseccomp sometimes forgets which word it loaded last: it leaves out the load of the
 /// number after the one of the interface, or compares a lower half with an upper one. Such a
 /// program says nothing about what the profile means. (Seen in 2.5.4 and 2.6.1.)
-pub(super) fn sound(code: &[Instruction], interfaces: &[u32]) -> bool {
+#[must_use]
+pub fn sound(code: &[Instruction], interfaces: &[u32]) -> bool {
     const NOTHING: u64 = 1 << 63;
     let mut loaded = vec![0u64; code.len() + 1];
     loaded[0] = NOTHING;

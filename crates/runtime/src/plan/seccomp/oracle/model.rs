@@ -8,20 +8,26 @@ use crate::spec::seccomp::{Action, Architecture, Argument, Operator, Rule, Secco
 
 /// The answer of the model.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) value: u32,
+pub struct Verdict {
+    /// What the filter returns.
+    pub value: u32,
     /// libseccomp alone would not say this: the call is newer than the profile.
-    pub(super) newer: bool,
+    pub newer: bool,
     /// Rules with different actions hold; their order decides here and chance in libseccomp.
-    pub(super) contested: bool,
+    pub contested: bool,
     /// The call came through a second door and a rule with conditions stands behind it.
-    pub(super) behind_door: bool,
+    pub behind_door: bool,
 }
 
 /// An entry that applies to the call: its conditions and its value.
 type Applicable<'a> = (Vec<Argument>, u32, bool);
 
-pub(super) fn judge(profile: &Seccomp, native: Architecture, seen: &Seen) -> Verdict {
+/// What a profile says of one call.
+///
+/// # Panics
+/// When there is no table of calls for the machine.
+#[must_use]
+pub fn judge(profile: &Seccomp, native: Architecture, seen: &Seen) -> Verdict {
     let plain = |value| Verdict {
         value,
         newer: false,
@@ -31,10 +37,10 @@ pub(super) fn judge(profile: &Seccomp, native: Architecture, seen: &Seen) -> Ver
     let default = value(profile.default_action, profile.default_errno_ret);
     let mut admitted = vec![native];
     admitted.extend(&profile.architectures);
-    let own = Abi::of(native).unwrap();
+    let own = Abi::of(native).expect("a machine with a table");
     let mut abis = admitted.iter().filter_map(|one| Abi::of(*one));
     let x32 = seen.audit == 0xc000_003e && seen.number >= X32_BIT;
-    let x86_64 = Abi::of(Architecture::X86_64).unwrap();
+    let x86_64 = Abi::of(Architecture::X86_64).expect("a machine with a table");
     let x86_64 = x86_64.meets(own) && admitted.contains(&x86_64.architecture);
     let skipped = x86_64 && seen.number == u32::MAX && seen.audit == 0xc000_003e;
     let abi = abis.find(|abi| abi.meets(own) && abi.audit == seen.audit && abi.is_x32() == x32);
@@ -175,7 +181,8 @@ fn holds(condition: &Argument, abi: &Abi, seen: &Seen) -> bool {
 }
 
 /// The kernel's value of an action.
-pub(super) fn value(action: Action, errno: Option<u32>) -> u32 {
+#[must_use]
+pub fn value(action: Action, errno: Option<u32>) -> u32 {
     match action {
         Action::Kill | Action::KillThread => 0,
         Action::KillProcess => 0x8000_0000,

@@ -1,0 +1,5 @@
+//! The target `size`: see the module of that name in `dhow_fuzz`.
+#![no_main]
+#![forbid(unsafe_code)]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| dhow_fuzz::size::check(data));
