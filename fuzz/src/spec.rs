@@ -55,6 +55,7 @@ fn host(privileged: bool) -> Host {
         privileged,
         apparmor: privileged,
         selinux: privileged,
+        capabilities: if privileged { u64::MAX } else { 0 },
         architecture: "x86_64",
     }
 }
