@@ -53,6 +53,10 @@ pub fn missing(need: &str) -> Option<String> {
         "podman" | "skopeo" | "umoci" | "mmdebstrap" => installed(need),
         "containerd" => installed("containerd"),
         "criu" => program::criu().err(),
+        "memory_tracking" => absent(
+            memory_tracking(),
+            "needs a kernel that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY)",
+        ),
         "overlay" => absent(filesystem("overlay"), "needs overlayfs"),
         "mqueue" => absent(filesystem("mqueue"), "needs mqueue"),
         "native" => absent(
@@ -73,6 +77,16 @@ fn installed(name: &str) -> Option<String> {
     program::on_path(name)
         .is_none()
         .then(|| format!("{name} is not installed"))
+}
+
+fn memory_tracking() -> bool {
+    let criu = program::criu().map(|criu| {
+        let mut check = std::process::Command::new(criu);
+        check
+            .args(["check", "--feature", "mem_dirty_track"])
+            .output()
+    });
+    criu.is_ok_and(|checked| checked.is_ok_and(|output| output.status.success()))
 }
 
 fn filesystem(name: &str) -> bool {

@@ -267,9 +267,10 @@ fn execute(program: &Path, socket: &OwnedFd) -> Result<std::convert::Infallible>
     Err(process::exec(&arguments[0], &arguments, &environment)).at(step)
 }
 
-/// What a log of CRIU's says went wrong: its last errors, without those that it says of every run.
+/// What a log of CRIU's says went wrong: its last errors, without those that it says of every run. Its own
+/// answer names only the first that it came across.
 #[must_use]
-pub fn complaints(log: &Path) -> String {
+pub fn complaints(log: &Path) -> Option<String> {
     const SHOWN: usize = 3;
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -279,7 +280,7 @@ pub fn complaints(log: &Path) -> String {
         .filter_map(|error| error.split_once("): ").map(|(_, said)| said))
         .filter(|said| !said.starts_with("rlimit:") && !said.ends_with("FAILED."))
         .collect();
-    errors[errors.len().saturating_sub(SHOWN)..].join("; ")
+    (!errors.is_empty()).then(|| errors[errors.len().saturating_sub(SHOWN)..].join("; "))
 }
 
 #[cfg(test)]

@@ -351,11 +351,7 @@ impl Work<'_> {
 
     fn failed(&self, reason: String) -> Error {
         let log = self.order.images.log(LOG);
-        let told = if reason.is_empty() {
-            complaints(&log)
-        } else {
-            reason
-        };
+        let told = complaints(&log).unwrap_or(reason);
         Error::Criu {
             step: "restore the container",
             reason: told,

@@ -120,7 +120,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let criu = Criu::start(arguments.value("criu"), 0, None, |_| Ok(()), |_, _| Ok(()))?;
     dump(criu, request, &options).map_err(|reason| Error::Criu {
         step: "checkpoint the container",
-        reason: reason.unwrap_or_else(|| complaints(&images.log(log))),
+        reason: complaints(&images.log(log)).unwrap_or(reason),
         log: images.log(log),
     })?;
     if !stays {
@@ -184,13 +184,9 @@ fn describe(
     Ok(())
 }
 
-/// Asks for the dump and waits for its end; an error without words is in the log.
-fn dump(
-    criu: Criu,
-    request: Request,
-    options: &Message,
-) -> std::result::Result<(), Option<String>> {
-    let told = |error: Error| Some(error.to_string());
+/// Asks for the dump and waits for its end.
+fn dump(criu: Criu, request: Request, options: &Message) -> std::result::Result<(), String> {
+    let told = |error: Error| error.to_string();
     criu.ask(request, options).map_err(told)?;
     loop {
         match criu.hear().map_err(told)? {
@@ -201,7 +197,7 @@ fn dump(
             }
             Word::Failed { reason } => {
                 criu.finish();
-                return Err(Some(reason).filter(|reason| !reason.is_empty()));
+                return Err(reason);
             }
         }
     }

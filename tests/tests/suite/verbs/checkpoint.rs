@@ -164,7 +164,7 @@ fn the_container_may_run_on(test: &Test) {
 }
 
 fn memory_is_written_before(test: &Test) {
-    needs!(test, root, criu, busybox);
+    needs!(test, root, criu, memory_tracking, busybox);
     let (bundle, file) = counter(test);
     let first = test.create(&bundle, "first");
     first.start();
@@ -336,7 +336,8 @@ fn a_terminal_comes_back(test: &Test) {
     second.wait_for("stopped");
 }
 
-for_runtimes!([Dhow, Runc];
+// runc cannot let go of standard streams that are files of the host, as they are here.
+for_runtimes!([Dhow];
     a_program_goes_on_where_it_was,
     the_container_may_run_on,
     memory_is_written_before,
@@ -344,5 +345,5 @@ for_runtimes!([Dhow, Runc];
     a_volume_may_have_moved,
     restore_waits_for_the_end,
     hooks_run_again,
-    a_terminal_comes_back,
 );
+for_runtimes!([Dhow, Runc]; a_terminal_comes_back);

@@ -84,7 +84,7 @@ fn what_criu_refuses(test: &Test) {
     let log = images(test).join("dump.log").display().to_string();
     output
         .fails("checkpoint the container: criu: ")
-        .fails("external")
+        .fails("unix socket")
         .fails(&log);
     assert_eq!(container.status(), "running");
     assert!(counts_beyond(&file, count(&file)), "it stands still");

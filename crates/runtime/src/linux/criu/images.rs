@@ -44,12 +44,16 @@ impl Images {
     /// The call.
     pub fn open(arguments: &Arguments, make: bool) -> Result<Self> {
         let path = PathBuf::from(arguments.value("image-path").unwrap_or("checkpoint"));
-        let work = arguments.value("work-path").map(PathBuf::from);
-        let work = work.unwrap_or_else(|| path.clone());
         if make {
             directory(&path)?;
         }
-        directory(&work)?;
+        let work = match arguments.value("work-path").map(PathBuf::from) {
+            Some(work) => {
+                directory(&work)?;
+                work
+            }
+            None => path.clone(),
+        };
         let open = |path: &Path, step| path::open_host_directory(path).at(step);
         Ok(Self {
             directory: open(&path, "open the images (--image-path)")?,
