@@ -290,29 +290,12 @@ fn each_seccomp_architecture_is_taken(test: &Test) {
     }
     let output = filtered(test, |profile| profile["architectures"] = json!(listed));
     assert_eq!(output.ok().json()["errno"], 95, "all of them");
-    for other in [
-        "M68K",
-        "MIPS",
-        "MIPSEL",
-        "MIPS64",
-        "MIPSEL64",
-        "MIPS64N32",
-        "MIPSEL64N32",
-        "PARISC",
-        "PARISC64",
-        "PPC",
-        "PPC64",
-        "SH",
-        "SHEB",
-        "LOONGARCH64",
-        "MOON",
-    ] {
-        let name = format!("SCMP_ARCH_{other}");
-        if !listed.contains(&name) {
-            let output = filtered(test, |profile| profile["architectures"] = json!([name]));
-            output.fails("linux.seccomp.architectures[0]");
-        }
-    }
+    let output = filtered(test, |profile| {
+        profile["architectures"] = json!(["SCMP_ARCH_MOON"]);
+    });
+    output.fails("linux.seccomp.architectures[0]");
+    // The specification's list: none of them is a mistake.
+    assert_eq!(listed.len(), 23);
 }
 
 fn each_seccomp_flag_is_taken(test: &Test) {
