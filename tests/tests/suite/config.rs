@@ -16,6 +16,7 @@ mod hook_failures;
 mod hooks;
 mod identity;
 mod idmaps;
+mod intel_rdt;
 mod memory_policy;
 mod mount_options;
 mod mount_places;

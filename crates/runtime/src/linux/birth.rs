@@ -144,7 +144,7 @@ pub fn create(
     give_cgroup(order, &cgroup)?;
     let class = resctrl::make(order.plan.intel_rdt.as_ref(), order.container)?;
     let made = class.clone();
-    undo.with(move || drop(made.as_ref().map(Class::remove)));
+    undo.with(move || made.iter().for_each(Class::undo));
     let target = cgroup.clone_target().map_err(cgroup_error)?;
     let (parent_end, child_end) = Channel::pair().at("make the handshake's channel")?;
 

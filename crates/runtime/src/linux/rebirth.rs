@@ -105,7 +105,7 @@ pub fn restore(
     cgroup.create(&plan.resources).map_err(cgroup_error)?;
     let class = resctrl::make(plan.intel_rdt.as_ref(), order.birth.container)?;
     let made = class.clone();
-    undo.with(move || drop(made.as_ref().map(Class::remove)));
+    undo.with(move || made.iter().for_each(Class::undo));
     let target = cgroup.clone_target().map_err(cgroup_error)?;
     describe(
         order,

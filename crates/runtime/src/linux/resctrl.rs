@@ -8,7 +8,7 @@
 //! │   └── mon_groups/ID/      the container counted by itself
 //! ```
 //!
-//! Only what was made for the container goes with it.
+//! What was made for the container goes with it; a class with a name that was asked for stays.
 
 use super::container::{Container, io};
 use crate::error::{At, Error, Result};
@@ -29,6 +29,8 @@ pub struct Class {
     directory: PathBuf,
     /// Whether it was made for the container.
     own: bool,
+    /// Whether it has a name that was asked for: then it stays for others.
+    named: bool,
     /// Where the container is counted by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     monitor: Option<PathBuf>,
@@ -44,9 +46,7 @@ pub fn make(asked: Option<&IntelRdt>, container: &Container) -> Result<Option<Cl
     };
     let root = mounted(Procfs::host().at("open procfs")?)?;
     let class = Class::plan(&root, asked, &container.id)?;
-    class.make(container, asked).inspect_err(|_| {
-        let _ = class.remove();
-    })?;
+    class.make(container, asked).inspect_err(|_| class.undo())?;
     Ok(Some(class))
 }
 
@@ -99,6 +99,7 @@ impl Class {
                 .then(|| directory.join("mon_groups").join(id)),
             directory,
             own: !there,
+            named: asked.class.is_some(),
         };
         if there {
             class.agrees(&asked.schemata)?;
@@ -207,13 +208,22 @@ impl Class {
         Ok(())
     }
 
-    /// Removes what was made for the container. The kernel gives whoever is still in it to the class of
-    /// everybody.
+    /// Takes back what was made for a container that is not born after all.
+    pub fn undo(&self) {
+        let unnamed = Self {
+            named: false,
+            ..self.clone()
+        };
+        let _ = unnamed.remove();
+    }
+
+    /// Removes what was made for the container and has no name of its own. The kernel gives whoever is
+    /// still in it to the class of everybody.
     ///
     /// # Errors
     /// The call.
     pub fn remove(&self) -> Result<()> {
-        let own = self.own.then_some(&self.directory);
+        let own = (self.own && !self.named).then_some(&self.directory);
         for directory in self.monitor.iter().chain(own) {
             match std::fs::remove_dir(directory) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -357,6 +367,44 @@ mod tests {
                 .to_string()
                 .contains("linux.intelRdt.closID")
         );
+    }
+
+    #[test]
+    fn a_class_with_a_name_stays_unless_the_container_is_not_born() {
+        let root = Root::new("named");
+        let class = Class::plan(&root.0, &asked(Some("new"), &["L3:0=f"]), "web").expect("planned");
+        for stays in [true, false] {
+            make_directory(&class.directory).expect("made");
+            if stays {
+                class.remove().expect("nothing to remove");
+            } else {
+                class.undo();
+            }
+            assert_eq!(root.0.join("new").is_dir(), stays);
+        }
+    }
+
+    #[test]
+    fn a_container_is_counted_by_itself() {
+        let root = Root::new("counted");
+        let counted = IntelRdt {
+            monitoring: true,
+            ..asked(Some("fast"), &[])
+        };
+        let class = Class::plan(&root.0, &counted, "web").expect("planned");
+        let monitor = root.0.join("fast/mon_groups/web");
+        assert_eq!(class.monitor.as_ref(), Some(&monitor));
+        make_directory(&monitor).expect("made");
+        class.add(9).expect("entered");
+        for tasks in [root.0.join("fast/tasks"), monitor.join("tasks")] {
+            assert_eq!(std::fs::read_to_string(tasks).expect("read"), "9");
+        }
+        std::fs::remove_file(monitor.join("tasks")).expect("the kernel's own file");
+        class.remove().expect("removed");
+        assert!(!monitor.exists() && root.0.join("fast").is_dir());
+        // No room for another is an error.
+        std::fs::remove_dir_all(root.0.join("fast/mon_groups")).expect("no room");
+        assert!(make_directory(&monitor).is_err());
     }
 
     #[test]

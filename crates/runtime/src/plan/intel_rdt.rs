@@ -49,10 +49,6 @@ pub fn parse(document: Option<&Document>) -> Result<Option<IntelRdt>, Invalid> {
     let mut schemata = Vec::new();
     let cache = document.l3_cache_schema.as_deref().unwrap_or_default();
     for line in cache.lines().filter(|line| !line.trim().is_empty()) {
-        // The other property's line counts, when both have one.
-        if bandwidth.is_some() && line.trim_start().starts_with("MB:") {
-            continue;
-        }
         line_of(line, "").map_err(|why| Invalid::new(at("l3CacheSchema"), why))?;
         schemata.push(line.trim().to_owned());
     }
@@ -105,14 +101,17 @@ mod tests {
     fn all_lines_are_written_in_their_order() {
         let document = Document {
             clos_id: Some("fast".into()),
-            l3_cache_schema: Some("L3:0=7f0;1=1f\nMB:0=10".into()),
+            l3_cache_schema: Some("L3CODE:0=7f0;1=1f\nL3DATA:0=1".into()),
             mem_bw_schema: Some("MB:0=20;1=70".into()),
             schemata: vec!["L2:0=3".into()],
             enable_monitoring: true,
         };
         let plan = parse(Some(&document)).expect("fine").expect("some");
         assert_eq!(plan.class.as_deref(), Some("fast"));
-        assert_eq!(plan.schemata, ["L3:0=7f0;1=1f", "MB:0=20;1=70", "L2:0=3"]);
+        assert_eq!(
+            plan.schemata,
+            ["L3CODE:0=7f0;1=1f", "L3DATA:0=1", "MB:0=20;1=70", "L2:0=3"]
+        );
         assert!(plan.monitoring);
         assert_eq!(parse(None), Ok(None));
     }

@@ -51,7 +51,7 @@ fn document() -> Value {
             "seccomp": filters(),
             "apparmor": { "enabled": lsm::apparmor_enabled() },
             "selinux": { "enabled": lsm::selinux_enabled() },
-            "intelRdt": { "enabled": true },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "memoryPolicy": {
                 "modes": crate::plan::MEMORY_MODES,
                 "flags": crate::plan::MEMORY_FLAGS.map(|(name, _)| name),
