@@ -51,7 +51,8 @@ pub fn missing(need: &str) -> Option<String> {
         "runc" => program::Kind::Runc.program().err(),
         "crun" => program::Kind::Crun.program().err(),
         "podman" | "skopeo" | "umoci" | "mmdebstrap" => installed(need),
-        "containerd" => installed("containerd"),
+        "containerd" | "dockerd" | "buildah" => installed(need),
+        "python_grpc" => absent(python_grpc(), "python3-grpcio is not installed"),
         "criu" => program::criu().err(),
         "memory_tracking" => absent(
             memory_tracking(),
@@ -77,6 +78,12 @@ fn installed(name: &str) -> Option<String> {
     program::on_path(name)
         .is_none()
         .then(|| format!("{name} is not installed"))
+}
+
+fn python_grpc() -> bool {
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    let asked = python.args(["-c", "import grpc"]).output();
+    asked.is_ok_and(|output| output.status.success())
 }
 
 fn memory_tracking() -> bool {

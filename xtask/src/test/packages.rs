@@ -12,7 +12,7 @@ use crate::error::Error;
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Package and reason.
-const PACKAGES: [(&str, &str); 22] = [
+const PACKAGES: [(&str, &str); 26] = [
     ("busybox-static", "the root filesystem of most tests"),
     (
         "uidmap",
@@ -32,6 +32,13 @@ const PACKAGES: [(&str, &str); 22] = [
     ),
     ("conmon", "podman needs it"),
     ("containerd", "starts containers through dhow-runtime"),
+    ("docker.io", "starts containers through dhow-runtime"),
+    ("iptables", "docker and CRIU need it"),
+    ("buildah", "runs its steps through dhow-runtime"),
+    (
+        "python3-grpcio",
+        "speaks with containerd as Kubernetes does",
+    ),
     ("slirp4netns", "podman's rootless network"),
     (
         "fuse-overlayfs",

@@ -147,13 +147,6 @@ fn what_cannot_be_had_is_refused_by_name(test: &Test) {
     expect(&container, &[("cpu", "cpu.shares", "100")]);
 }
 
-fn the_schemas_of_rdt_are_refused_without_it(test: &Test) {
-    let container = test.sleeper("a");
-    for flag in ["--l3-cache-schema", "--mem-bw-schema"] {
-        update(&container, &[flag, "L3:0=f"]).refuses(["RDT", "not enabled", "RDT"]);
-    }
-}
-
 fn broken_resources_are_named(test: &Test) {
     needs!(test, root);
     let container = test.sleeper("a");
@@ -191,7 +184,6 @@ for_each_runtime!(refuses_an_unknown_id);
 for_runtimes!([Dhow, Runc];
     refuses_a_stopped_container,
     broken_resources_are_named,
-    the_schemas_of_rdt_are_refused_without_it,
 );
 
 // The rivals leave what they wrote before a refusal.
