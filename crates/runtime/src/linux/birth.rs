@@ -43,7 +43,7 @@ use crate::spec::State;
 use crate::{hooks, state::Status};
 use dhow_sys::process::{Child, Cloned};
 use dhow_sys::procfs::Procfs;
-use dhow_sys::{fd, keyring, mount, namespace, netdevice, process};
+use dhow_sys::{fd, keyring, mount, namespace, netdevice, process, signal};
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -544,6 +544,11 @@ impl Inherited<'_> {
         hooks::run("startContainer", &plan.hooks.start_container, || {
             self.own_state(Status::Created)
         })?;
+        if !plan.hooks.start_container.is_empty() {
+            // Starting another program blocks all signals for a moment, and libc does not look whether it could
+            // take that back.
+            signal::block(0).at("reset the signals")?;
+        }
         last_steps::execute(program, plan.seccomp.as_ref(), self.order.preserve, channel)
     }
 

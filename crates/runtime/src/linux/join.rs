@@ -82,18 +82,9 @@ pub fn join(order: &Order<'_>) -> Result<(Child, Channel)> {
     drop(child_end);
     let mut undo = Undo::default();
     undo.with(|| child.end());
-    if let Some(group) = group {
-        group
-            .add_unified(child.pid, target.is_some())
-            .map_err(cgroup_error)?;
-    }
-    order.class.map_or(Ok(()), |class| class.add(child.pid))?;
-    attributes::resource_limits(&order.plan.process, Some(child.pid))?;
-    if !order.record.separates(Kind::User) {
-        attributes::oom_adjustment(&order.plan.process, &procfs, Some(child.pid))?;
-    }
-    parent_end.go().at("let the process go on")?;
-    parent_end.expect(|said| matches!(said, Said::Ready), "prepare the program")?;
+    joining
+        .attend(child.pid, target.is_some(), &parent_end)
+        .map_err(|error| parent_end.cause(error))?;
     undo.forget();
     Ok((child, parent_end))
 }
@@ -128,6 +119,22 @@ impl Joining<'_> {
             Cloned::Child => Ok(None),
             Cloned::Parent(child) => Ok(Some(child)),
         }
+    }
+
+    /// The parent's part: what only it may do for the process, up to the point before its execve.
+    fn attend(&self, pid: u32, in_cgroup: bool, channel: &Channel) -> Result<()> {
+        let (record, wanted) = (self.order.record, &self.order.plan.process);
+        if let Some(group) = record.cgroup.as_ref() {
+            group.add_unified(pid, in_cgroup).map_err(cgroup_error)?;
+        }
+        self.order.class.map_or(Ok(()), |class| class.add(pid))?;
+        attributes::resource_limits(wanted, Some(pid))?;
+        if !record.separates(Kind::User) {
+            attributes::oom_adjustment(wanted, self.procfs, Some(pid))?;
+        }
+        channel.go().at("let the process go on")?;
+        let ready = channel.expect(|said| matches!(said, Said::Ready), "prepare the program");
+        ready.map(drop)
     }
 
     /// The kinds of namespaces that are not ours.

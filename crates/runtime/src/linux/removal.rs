@@ -20,8 +20,9 @@ const PATIENCE: u64 = 10_000;
 /// The step that failed; calling it again goes on from there.
 pub fn remove(container: &Container, kill: bool) -> Result<Vec<Error>> {
     let record = match container.record() {
-        // Damaged beyond reading: the intent log still names what was made.
-        Err(_) if kill => None,
+        // Damaged: the intent log still names what was made. One that could not be read this time is not, and
+        // without it nobody would know the process of a container that has no cgroup.
+        Err(Error::Document { .. }) if kill => None,
         result => result?,
     };
     if kill && let Some(record) = &record {

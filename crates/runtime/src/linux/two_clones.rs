@@ -7,7 +7,7 @@
 use super::handshake::{Channel, Said};
 use super::platform::is_host_root;
 use crate::error::{At, Error, Failure, Result};
-use dhow_sys::fd;
+use dhow_sys::fd::{self, Interest};
 use dhow_sys::process::{self, Child, Cloned};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -56,7 +56,15 @@ pub fn clone_inside(
                     return Ok(None);
                 }
                 Ok((Cloned::Parent(second), _writer)) => {
-                    process::exit(u8::from(child.moved(second.pidfd.as_fd()).is_err()))
+                    let handed = child
+                        .moved(second.pidfd.as_fd())
+                        .at("hand the process over");
+                    if let Err(error) = &handed {
+                        // Nobody else knows of it.
+                        let _ = process::signal(second.pidfd.as_fd(), 9);
+                        child.failed(error);
+                    }
+                    process::exit(u8::from(handed.is_err()))
                 }
                 Err(error) => {
                     child.failed(&error);
@@ -65,7 +73,7 @@ pub fn clone_inside(
             }
         }
     };
-    let said = parent.expect(|said| matches!(said, Said::Moved(_)), STEP);
+    let said = hear(parent, &first);
     let _ = process::wait(first.pidfd.as_fd());
     let Said::Moved(pidfd) = said? else {
         let text = "no process arrived".into();
@@ -77,4 +85,24 @@ pub fn clone_inside(
     };
     let pid = process::number(pidfd.as_fd()).at(STEP)?;
     Ok(Some(Child { pid, pidfd }))
+}
+
+/// What the first process says, also when that is nothing: the second may live on, and hold the other end, until
+/// ours is closed.
+fn hear(parent: &Channel, first: &Child) -> Result<Said> {
+    let both = [
+        (parent.as_fd(), Interest::Read),
+        (first.pidfd.as_fd(), Interest::Read),
+    ];
+    let has_spoken = fd::poll(&both, None).at(STEP)?[0];
+    // It may have spoken and ended between two looks.
+    if has_spoken || fd::poll(&both[..1], Some(0)).at(STEP)?[0] {
+        return parent.expect(|said| matches!(said, Said::Moved(_)), STEP);
+    }
+    let text = "the process that enters the namespaces ended without a word; was it killed, or out of memory?";
+    Err(Error::Birth(Failure {
+        step: STEP.into(),
+        text: text.into(),
+        code: 0,
+    }))
 }

@@ -62,6 +62,8 @@ struct Tracee {
     is_ours: bool,
     /// Past what happens before `main`.
     has_begun: bool,
+    /// It has executed something since it was made.
+    has_executed: bool,
     /// Between a call's entry and its end.
     is_inside: bool,
     /// What the current call shall answer.
@@ -151,6 +153,7 @@ impl Tracer {
             count: 0,
             is_ours,
             has_begun: is_ours,
+            has_executed: false,
             is_inside: false,
             answer: None,
         })
@@ -205,6 +208,7 @@ impl Tracer {
             let was_ours = self.note(pid, false).is_ours;
             let tracee = self.note(pid, false);
             (tracee.is_ours, tracee.has_begun) = (is_ours, false);
+            tracee.has_executed = true;
             if was_ours && !is_ours {
                 let _ = ptrace::detach(pid, None);
                 return;
@@ -220,8 +224,10 @@ impl Tracer {
         {
             let is_ours = self.note(pid, false).is_ours;
             let child = self.note(Pid::from_raw(i32::try_from(child).unwrap_or(0)), is_ours);
-            // It may have been seen before it was announced.
-            (child.is_ours, child.has_begun) = (is_ours, true);
+            // It may have been seen before it was announced, and be another program already.
+            if !child.has_executed {
+                (child.is_ours, child.has_begun) = (is_ours, true);
+            }
         }
         let _ = ptrace::syscall(pid, None);
     }

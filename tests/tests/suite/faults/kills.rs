@@ -30,7 +30,8 @@ fn on_container(test: &Test, words: &[&str], title: &'static str, prepare: impl 
     });
 }
 
-fn on_sleeper(test: &Test, words: &[&str], title: &'static str) {
+/// A verb on a container that sleeps.
+pub(super) fn on_sleeper(test: &Test, words: &[&str], title: &'static str) {
     let bundle = test.bundle_running(&["sleep", "1000"]);
     on_container(test, words, title, || test.create(&bundle, "one").start());
 }

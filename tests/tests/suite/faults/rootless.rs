@@ -23,6 +23,13 @@ fn exec(test: &Test) {
     verbs::exec(Sweep::new(test, "exec, rootless"));
 }
 
+fn exec_killed(test: &Test) {
+    needs!(test, root, native, subid_tools);
+    test.become_user();
+    let words = ["exec", "ID", "true"];
+    kills::on_sleeper(test, &words, "exec, rootless, killed");
+}
+
 fn kill(test: &Test) {
     needs!(test, root, native, subid_tools);
     test.become_user();
@@ -53,4 +60,4 @@ fn state(test: &Test) {
     verbs::state(Sweep::new(test, "state, rootless"));
 }
 
-for_runtimes!([Dhow]; create, delete, exec, kill, run, run_killed, start, state);
+for_runtimes!([Dhow]; create, delete, exec, exec_killed, kill, run, run_killed, start, state);

@@ -139,7 +139,7 @@ impl<'t> Sweep<'t> {
             Fault::Short => &["short", &point.process, &point.index],
         };
         let output = finish(self.injected(words)).run();
-        let verdict = verdict::of(&output, *fault, whole);
+        let verdict = verdict::of(&output, &point.call, *fault, whole);
         let left = left();
         self.total += 1;
         match verdict {
@@ -211,7 +211,7 @@ pub(super) fn forget(test: &Test, id: &str) {
     test.runtime().args(["delete", "--force", id]).run().ok();
 }
 
-/// State directories and cgroups of the test; processes and mounts are compared at its end.
+/// State directories, cgroups and processes of the test; mounts are compared at its end.
 pub(super) fn leftovers(test: &Test) -> Vec<String> {
     let look = || -> Vec<String> {
         let states = fs::read_dir(test.state_root())
@@ -224,9 +224,12 @@ pub(super) fn leftovers(test: &Test) -> Vec<String> {
             top.map(|entry| entry.path())
         });
         let marked = groups.filter(|path| path.to_string_lossy().contains(test.mark()));
+        let alive = processes::marked(test.mark());
+        let alive = alive.into_iter().map(|process| format!("{process:?}"));
         states
             .chain(marked)
             .map(|path| path.display().to_string())
+            .chain(alive)
             .collect()
     };
     processes::eventually(Duration::from_secs(2), || look().is_empty());

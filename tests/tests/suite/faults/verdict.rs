@@ -16,6 +16,7 @@ pub(super) enum Verdict {
 /// Judges an output. `whole` looks at what a success has made.
 pub(super) fn of(
     output: &Output,
+    call: &str,
     fault: Fault,
     whole: impl FnOnce(&Output) -> Result<(), String>,
 ) -> Verdict {
@@ -27,6 +28,8 @@ pub(super) fn of(
         },
         Some(1 | 255) if said.contains("panicked") => Verdict::Wrong("panicked".into()),
         Some(1 | 255) if names(&said, fault) => Verdict::Refused,
+        // Whatever keeps libc from getting memory, it says that there is none.
+        Some(1 | 255) if call == "mmap" && said.contains("Out of memory") => Verdict::Refused,
         Some(1 | 255) => Verdict::Wrong(format!("the error does not name {fault}")),
         code => Verdict::Wrong(format!("ended with {code:?}, signal {:?}", output.signal)),
     }

@@ -25,6 +25,7 @@ restrict_oom_score_adj = true
 sandbox_image = "localhost/busy:1"
 stream_server_port = "0"
 [plugins."io.containerd.grpc.v1.cri".containerd]
+default_runtime_name = "tested"
 snapshotter = "native"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tested]
 runtime_type = "io.containerd.runc.v2"

@@ -106,69 +106,75 @@ fn run_returns_streams_and_code(test: &Test) {
     assert_eq!(daemon.out(&["ps", "--all", "--quiet"]), "");
 }
 
+/// Runs a container `web` that says `ready` and ends with 5 when it is told to.
+fn start_web(daemon: &Daemon<'_>, options: &[&str]) {
+    let script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
+    let command = daemon.docker(&["run", "--detach", "--name", "web", "--network", "none"]);
+    let command = command
+        .args(options)
+        .args(["busy", "/bin/sh", "-c", script]);
+    command.run().ok();
+}
+
+fn status(daemon: &Daemon<'_>) -> String {
+    daemon.out(&[
+        "inspect",
+        "--format",
+        "{{.State.Status}} {{.State.ExitCode}}",
+        "web",
+    ])
+}
+
 fn a_day_with_one_container(test: &Test) {
     needs!(test, root, dockerd);
     let daemon = Daemon::start(test);
-    let options = [
-        "run",
-        "--detach",
-        "--name",
-        "web",
-        "--network",
-        "none",
-        "--memory",
-        "64m",
-        "--cpus",
-        "0.5",
-        "--pids-limit",
-        "50",
-        "--hostname",
-        "moon",
-        "busy",
-        "/bin/sh",
-        "-c",
-        "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done",
-    ];
-    daemon.docker(&options).run().ok();
-    let status = || daemon.out(&["inspect", "--format", "{{.State.Status}}", "web"]);
-    assert_eq!(status(), "running\n");
+    start_web(&daemon, &["--hostname", "moon"]);
+    assert_eq!(status(&daemon), "running 0\n");
     assert_eq!(
-        daemon.out(&["exec", "web", "/bin/sh", "-c", "cat /etc/hostname"]),
+        daemon.out(&["exec", "web", "/bin/cat", "/etc/hostname"]),
         "moon\n"
     );
     daemon
         .docker(&["exec", "web", "/bin/sh", "-c", "exit 9"])
         .run()
         .code_is(9);
-    let tty = daemon.out(&[
+    let terminal = [
         "exec",
         "--tty",
         "web",
         "/bin/sh",
         "-c",
         "test -t 1 && echo terminal",
-    ]);
-    assert_eq!(tty.trim(), "terminal");
-    daemon.docker(&["pause", "web"]).run().ok();
-    assert_eq!(status(), "paused\n");
-    daemon.docker(&["unpause", "web"]).run().ok();
-    daemon
-        .docker(&["update", "--memory", "32m", "--memory-swap", "64m", "web"])
-        .run()
-        .ok();
-    let stats = daemon.out(&["stats", "--no-stream", "--format", "{{.MemUsage}}", "web"]);
-    assert!(stats.contains("/ 32MiB"), "{stats}");
+    ];
+    assert_eq!(daemon.out(&terminal).trim(), "terminal");
     let top = daemon.out(&["top", "web"]);
     assert!(top.contains("/bin/sh"), "{top}");
     assert_eq!(daemon.out(&["logs", "web"]), "ready\n");
     daemon.docker(&["stop", "web"]).run().ok();
-    let code = daemon.out(&["inspect", "--format", "{{.State.ExitCode}}", "web"]);
-    assert_eq!(code, "5\n");
+    assert_eq!(status(&daemon), "exited 5\n");
     daemon.docker(&["restart", "--time", "0", "web"]).run().ok();
-    assert_eq!(status(), "running\n");
+    assert_eq!(status(&daemon), "running 0\n");
     daemon.docker(&["kill", "web"]).run().ok();
     daemon.docker(&["rm", "web"]).run().ok();
     assert_eq!(daemon.out(&["ps", "--all", "--quiet"]), "");
+}
+
+fn limits_and_pauses(test: &Test) {
+    needs!(test, root, dockerd);
+    let daemon = Daemon::start(test);
+    start_web(
+        &daemon,
+        &["--memory", "64m", "--cpus", "0.5", "--pids-limit", "50"],
+    );
+    daemon.docker(&["pause", "web"]).run().ok();
+    assert_eq!(status(&daemon), "paused 0\n");
+    daemon.docker(&["unpause", "web"]).run().ok();
+    assert_eq!(status(&daemon), "running 0\n");
+    let update = ["update", "--memory", "32m", "--memory-swap", "64m", "web"];
+    daemon.docker(&update).run().ok();
+    let stats = daemon.out(&["stats", "--no-stream", "--format", "{{.MemUsage}}", "web"]);
+    assert!(stats.contains("/ 32MiB"), "{stats}");
+    daemon.docker(&["rm", "--force", "web"]).run().ok();
 }
 
 fn an_image_is_built(test: &Test) {
@@ -190,5 +196,6 @@ fn an_image_is_built(test: &Test) {
 for_runtimes!([Dhow, Runc];
     run_returns_streams_and_code,
     a_day_with_one_container,
+    limits_and_pauses,
     an_image_is_built,
 );
