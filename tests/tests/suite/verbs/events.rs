@@ -200,9 +200,25 @@ fn ends_with_the_container(test: &Test) {
     needs!(test, root);
     let container = test.sleeper("a");
     let events = container.verb(&["events", "--interval", "1h"]).spawn();
+    assert!(
+        processes::eventually(SOON, || waits_for_a_process(events.pid())),
+        "it does not follow"
+    );
     container.kill("KILL").ok();
     container.wait_for("stopped");
     events.wait().ok();
+}
+
+/// Whether it sleeps and holds another process by a descriptor.
+fn waits_for_a_process(pid: i32) -> bool {
+    let links = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten();
+    let mut links = links
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    links.any(|link| link.to_string_lossy().contains("pidfd"))
+        && processes::describe(pid).is_some_and(|process| process.state == 'S')
 }
 
 fn a_paused_container_is_followed(test: &Test) {
