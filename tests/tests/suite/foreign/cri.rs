@@ -60,8 +60,7 @@ fn a_pod_lives_and_dies(test: &Test) {
     // It is the sandbox's image too: its shell waits for ever.
     Image::busybox()
         .configured(|config| {
-            config["config"]["Cmd"] =
-                serde_json::json!(["/bin/sh", "-c", "while :; do sleep 1000; done"]);
+            config["Cmd"] = serde_json::json!(["/bin/sh", "-c", "while :; do sleep 1000; done"]);
         })
         .write_docker_archive(&archive, "localhost/busy:1");
     let import = ctr(&[
