@@ -1,6 +1,7 @@
 //! How a plan becomes a process on Linux.
 
 pub mod birth;
+pub mod cgroup;
 pub mod cgroup_mount;
 pub mod console;
 pub mod container;
@@ -22,6 +23,7 @@ pub mod masks;
 pub mod mounts;
 pub mod namespaces;
 pub mod net_devices;
+pub mod order;
 pub mod parents_part;
 pub mod platform;
 pub mod privilege;

@@ -19,6 +19,7 @@
 //!
 //! The order of `init` is a security property; each line says why it stands where it does.
 
+use super::cgroup::{cgroup_error, give_cgroup, plan_cgroup};
 use super::console::{self, Console};
 use super::gate::Gate;
 use super::handshake::{Channel, Said};
@@ -26,6 +27,7 @@ use super::last_steps::become_process;
 use super::mounts::{self, Context, Sources};
 use super::namespaces::{self, Opened};
 use super::net_devices::Given;
+use super::order::{Begun, Born, Order};
 use super::parents_part::{ParentsPart, writes_procfs};
 use super::platform::is_host_root;
 use super::process_attributes as attributes;
@@ -33,10 +35,8 @@ use super::program::Program;
 use super::resctrl::{self, Class};
 use super::rootfs::{self, Entry, HostRoot, Rootfs};
 use super::undo::Undo;
-use super::{container::Container, devices, idmap, last_steps, masks, two_clones};
-use crate::bundle::Bundle;
-use crate::error::{At, Error, Result};
-use crate::plan::Plan;
+use super::{devices, idmap, idmap_mount, last_steps, masks, two_clones};
+use crate::error::{At, Result};
 use crate::plan::mounts::Propagation;
 use crate::plan::namespaces::Kind;
 use crate::spec::State;
@@ -46,68 +46,6 @@ use dhow_sys::procfs::Procfs;
 use dhow_sys::{fd, keyring, mount, namespace, netdevice, process, signal};
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
-
-/// What shall be born, and how.
-#[derive(Debug)]
-pub struct Order<'a> {
-    /// The bundle.
-    pub bundle: &'a Bundle,
-    /// What it says, checked.
-    pub plan: &'a Plan,
-    /// The reserved id.
-    pub container: &'a Container,
-    /// Whether the caller may act as the host's root user.
-    pub privileged: bool,
-    /// Whether the caller has privileges over the host's mounts; one of root's may have been taken away.
-    pub mounts: bool,
-    /// Whether the caller has no right to the host's cgroups but those that were given to it.
-    pub rootless: bool,
-    /// Who makes the cgroup.
-    pub driver: dhow_cgroup::Driver,
-    /// How the root becomes `/`.
-    pub entry: Entry,
-    /// Whether the container gets a session keyring of its own.
-    pub keyring: bool,
-    /// Where the terminal's controlling side goes.
-    pub console: Option<OwnedFd>,
-    /// How many descriptors from 3 on the program inherits.
-    pub preserve: u32,
-}
-
-/// A container whose program waits at the gate.
-#[derive(Debug)]
-pub struct Born {
-    /// Its first process.
-    pub child: Child,
-    /// The way to it, for `run`.
-    pub channel: Channel,
-    /// Its cgroup.
-    pub cgroup: dhow_cgroup::Group,
-    /// The host's network devices that it has.
-    pub devices: Given,
-}
-
-impl Born {
-    /// Takes everything back.
-    pub fn undo(self) {
-        // Before its network namespace ends with it.
-        drop(self.devices);
-        self.child.end();
-        let _ = self.cgroup.remove();
-    }
-}
-
-/// What is known of a container from the clone on.
-#[derive(Debug)]
-pub struct Begun<'a> {
-    /// Its first process.
-    pub pid: u32,
-    /// Its cgroup.
-    pub cgroup: &'a dhow_cgroup::Group,
-    /// The root filesystem's host path.
-    pub rootfs: &'a Path,
-}
 
 /// The parent: makes everything up to the gate, or nothing. `meanwhile` is done while the child works.
 ///
@@ -184,80 +122,6 @@ fn copy(order: &Order<'_>, root: &HostRoot) -> Result<(OwnedFd, Sources)> {
     let tree =
         mount::copy_tree_at(root.directory.as_fd(), true).at("copy the root filesystem's mount")?;
     Ok((tree, Sources::open(&order.plan.mounts, &order.bundle.path)?))
-}
-
-fn map_mounts(plan: &Plan, sources: &Sources, procfs: &Procfs, pid: u32) -> Result<()> {
-    for (index, mount) in plan
-        .mounts
-        .iter()
-        .enumerate()
-        .filter(|(_, mount)| mount.id_map.is_some())
-    {
-        let map = mount.id_map.as_ref().filter(|map| !map.uids.is_empty());
-        let namespace = match map {
-            Some(map) => super::idmap_mount::namespace(procfs, &map.uids, &map.gids)?,
-            None => procfs
-                .namespace(pid, "user")
-                .at("open the user namespace")?,
-        };
-        sources.map_ids(index, mount, namespace.as_fd())?;
-    }
-    Ok(())
-}
-
-/// Decides which directories the container's cgroup has; none is made.
-///
-/// # Errors
-/// As [`dhow_cgroup::Group::plan`].
-pub fn plan_cgroup(
-    order: &Order<'_>,
-    hierarchies: &dhow_cgroup::Host,
-) -> Result<dhow_cgroup::Group> {
-    let request = dhow_cgroup::Request {
-        id: &order.container.id,
-        path: order.plan.cgroups_path.as_deref(),
-        driver: order.driver,
-        rootless: order.rootless,
-        annotations: &order.plan.annotations,
-    };
-    dhow_cgroup::Group::plan(hierarchies, &request).map_err(cgroup_error)
-}
-
-/// Lets the container's user make groups below the container's (`Plan::cgroup_owner`).
-fn give_cgroup(order: &Order<'_>, cgroup: &dhow_cgroup::Group) -> Result<()> {
-    match order.plan.cgroup_owner {
-        Some(user) => cgroup.give_to(user).map_err(cgroup_error),
-        None => Ok(()),
-    }
-}
-
-/// A failure of the cgroup crate in this crate's words.
-#[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-pub fn cgroup_error(error: dhow_cgroup::Error) -> Error {
-    use crate::error::Kind;
-    use dhow_cgroup::ErrorKind;
-    let kind = match error.kind() {
-        ErrorKind::NotFound => Kind::NotFound,
-        ErrorKind::Conflict => Kind::Conflict,
-        ErrorKind::InvalidInput => Kind::InvalidInput,
-        ErrorKind::Permission => Kind::Permission,
-        ErrorKind::Unsupported => Kind::Unsupported,
-        ErrorKind::Kernel => Kind::Kernel,
-        ErrorKind::Internal => Kind::Internal,
-    };
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    Error::Cgroup(text, kind)
-}
-
-fn state_document(order: &Order<'_>, status: Status, pid: u32) -> State {
-    let (id, bundle) = (&order.container.id, &order.bundle.path);
-    order.plan.state(id, bundle, status, pid)
 }
 
 /// Clones the container's process: `None` in the child. One clone; two only to enter somebody else's user
@@ -362,7 +226,7 @@ impl Inherited<'_> {
             )?;
         }
         if let Some(sources) = sources {
-            map_mounts(plan, sources, self.procfs, pid)?;
+            idmap_mount::map_all(plan, sources, self.procfs, pid)?;
         }
         self.class.map_or(Ok(()), |class| class.add(pid))?;
         self.cgroup
@@ -382,7 +246,7 @@ impl Inherited<'_> {
         attributes::limits(&plan.process, self.procfs, Some(pid))?;
         // Before the hooks and the kernel parameters, which may be about them.
         let devices = Given::to(&plan.net_devices, self.procfs, pid)?;
-        let state = || state_document(self.order, Status::Creating, pid);
+        let state = || self.order.state(Status::Creating, pid);
         hooks::run("prestart", &plan.hooks.prestart, state)?;
         hooks::run("createRuntime", &plan.hooks.create_runtime, state)?;
         Ok(devices)
@@ -554,6 +418,6 @@ impl Inherited<'_> {
 
     /// The state as hooks inside the container are told.
     fn own_state(&self, status: Status) -> State {
-        state_document(self.order, status, std::process::id())
+        self.order.state(status, std::process::id())
     }
 }

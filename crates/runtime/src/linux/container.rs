@@ -11,7 +11,7 @@
 //!
 //! Each file ends with its checksum ([`crate::seal`]): a damaged one is never believed.
 
-use super::birth::cgroup_error;
+use super::cgroup::cgroup_error;
 use super::record::Record;
 use crate::error::{At, Error, Result};
 use crate::seal;

@@ -1,7 +1,9 @@
 //! User namespaces that exist only to carry a mount's id map.
 
 use super::idmap;
+use super::mounts::Sources;
 use crate::error::{At, Result};
+use crate::plan::Plan;
 use crate::spec::linux::IdMapping;
 use dhow_sys::process::{self, Cloned};
 use dhow_sys::procfs::Procfs;
@@ -31,4 +33,27 @@ pub fn namespace(procfs: &Procfs, uids: &[IdMapping], gids: &[IdMapping]) -> Res
     drop(writer);
     let _ = process::wait(child.pidfd.as_fd());
     written.and(opened)
+}
+
+/// Gives each mount that the plan maps its ids, once the container's user namespace is there.
+///
+/// # Errors
+/// The call.
+pub fn map_all(plan: &Plan, sources: &Sources, procfs: &Procfs, pid: u32) -> Result<()> {
+    for (index, mount) in plan
+        .mounts
+        .iter()
+        .enumerate()
+        .filter(|(_, mount)| mount.id_map.is_some())
+    {
+        let map = mount.id_map.as_ref().filter(|map| !map.uids.is_empty());
+        let namespace = match map {
+            Some(map) => namespace(procfs, &map.uids, &map.gids)?,
+            None => procfs
+                .namespace(pid, "user")
+                .at("open the user namespace")?,
+        };
+        sources.map_ids(index, mount, namespace.as_fd())?;
+    }
+    Ok(())
 }

@@ -14,7 +14,8 @@
 //! on to that when it becomes the root of the container's user namespace. Only a capability to trace
 //! in the host's own user namespace reaches it, which the kernel lets nobody take back.
 
-use super::birth::{cgroup_error, leave};
+use super::birth::leave;
+use super::cgroup::cgroup_error;
 use super::console::{self, Console};
 use super::handshake::{Channel, Said};
 use super::last_steps;

@@ -16,8 +16,7 @@
 //! CRIU makes the namespaces, the mounts and the processes; what is around them, the cgroup with its
 //! limits, the root and the host's trees that were mounted, is the bundle's word again.
 
-use super::birth;
-use super::birth::cgroup_error;
+use super::cgroup::{cgroup_error, plan_cgroup};
 use super::criu::external::{self, External};
 use super::criu::images::Images;
 use super::criu::wire::Message;
@@ -25,6 +24,7 @@ use super::criu::{Criu, Request, Word, complaints};
 use super::handshake::Channel;
 use super::mounts::{self, Context, Sources};
 use super::namespaces::Opened;
+use super::order::{self, Begun};
 use super::resctrl::{self, Class};
 use super::rootfs::{HostRoot, Rootfs};
 use super::undo::Undo;
@@ -46,7 +46,7 @@ pub const LOG: &str = "restore.log";
 #[derive(Debug)]
 pub struct Order<'a> {
     /// What the bundle says, with the reserved id and the driver, as for a first birth.
-    pub birth: birth::Order<'a>,
+    pub birth: order::Order<'a>,
     /// The images.
     pub images: &'a Images,
     /// The CRIU to use.
@@ -90,14 +90,14 @@ pub fn restore(
     order: &Order<'_>,
     mut options: Message,
     state: impl Fn(u32) -> State,
-    draft: impl FnOnce(&birth::Begun<'_>) -> Result<()>,
+    draft: impl FnOnce(&Begun<'_>) -> Result<()>,
 ) -> Result<Reborn> {
     let plan = order.birth.plan;
     let external = order.images.page()?.external;
     let host_root = HostRoot::open(&order.birth.bundle.path, &plan.root)?;
     let opened = Opened::new(&plan.namespaces)?;
     let hierarchies = dhow_cgroup::Host::detect().map_err(cgroup_error)?;
-    let cgroup = birth::plan_cgroup(&order.birth, &hierarchies)?;
+    let cgroup = plan_cgroup(&order.birth, &hierarchies)?;
     let mut undo = Undo::default();
     // The names go to the intent log before the directories are made.
     order.birth.container.intend(&cgroup)?;
@@ -271,7 +271,7 @@ impl Work<'_> {
         criu: Criu,
         options: &Message,
         state: impl Fn(u32) -> State,
-        draft: impl FnOnce(&birth::Begun<'_>) -> Result<()>,
+        draft: impl FnOnce(&Begun<'_>) -> Result<()>,
     ) -> Result<Child> {
         criu.ask(Request::Restore, options)?;
         let mut draft = Some(draft);
@@ -309,7 +309,7 @@ impl Work<'_> {
         done
     }
 
-    fn stage<D: FnOnce(&birth::Begun<'_>) -> Result<()>>(
+    fn stage<D: FnOnce(&Begun<'_>) -> Result<()>>(
         &self,
         name: &str,
         pid: Option<u32>,
@@ -328,7 +328,7 @@ impl Work<'_> {
                 let pidfd = process::open(pid).at("hold the container's process")?;
                 *born = Some(Child { pid, pidfd });
                 draft.take().map_or(Ok(()), |draft| {
-                    draft(&birth::Begun {
+                    draft(&Begun {
                         pid,
                         cgroup: self.cgroup,
                         rootfs: &self.host_root.path,

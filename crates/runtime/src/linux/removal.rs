@@ -1,6 +1,6 @@
 //! Removing a container, whatever state it is in and however far its creation came.
 
-use super::birth::cgroup_error;
+use super::cgroup::cgroup_error;
 use super::container::Container;
 use super::record::Record;
 use super::resctrl::{self, Class};

@@ -3,12 +3,13 @@
 use crate::bundle::Bundle;
 use crate::cli::{Arguments, Flag, Global, Usage, switch, usage_error, value};
 use crate::error::{At, Error, Result};
-use crate::linux::birth::{self, Begun, Born, Order};
+use crate::linux::birth;
 use crate::linux::console;
 use crate::linux::container::{Container, check_id, io};
 use crate::linux::criu::images::Images;
 use crate::linux::criu::wire::Message;
 use crate::linux::gate::Gate;
+use crate::linux::order::{Begun, Born, Order};
 use crate::linux::platform::is_host_root;
 use crate::linux::privilege;
 use crate::linux::rebirth::{self, Reborn};

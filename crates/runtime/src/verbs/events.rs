@@ -2,7 +2,7 @@
 
 use crate::cli::{Arguments, Global, Usage, switch, usage_error, value};
 use crate::error::{At, Error, Result};
-use crate::linux::birth::cgroup_error;
+use crate::linux::cgroup::cgroup_error;
 use crate::linux::container::Container;
 use crate::linux::record::Record;
 use crate::output;

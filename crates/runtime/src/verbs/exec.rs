@@ -5,7 +5,7 @@ use super::run::await_execve;
 use crate::bundle;
 use crate::cli::{Arguments, Global, Usage, switch, usage_error, value};
 use crate::error::{At, Error, Result};
-use crate::linux::birth::cgroup_error;
+use crate::linux::cgroup::cgroup_error;
 use crate::linux::container::Container;
 use crate::linux::foreground::{self, Terminal};
 use crate::linux::join::{self, Order};

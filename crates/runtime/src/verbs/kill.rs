@@ -3,7 +3,7 @@
 use super::chosen;
 use crate::cli::{Arguments, Global, Usage, switch, usage_error};
 use crate::error::{At, Error, Result};
-use crate::linux::birth::cgroup_error;
+use crate::linux::cgroup::cgroup_error;
 use crate::linux::container::Container;
 use crate::linux::record::Record;
 use crate::plan::namespaces::Kind;

@@ -2,7 +2,7 @@
 
 use crate::cli::{Arguments, Global, Usage};
 use crate::error::Result;
-use crate::linux::birth::cgroup_error;
+use crate::linux::cgroup::cgroup_error;
 use crate::linux::container::Container;
 use crate::state::Verb;
 use std::ffi::OsString;

@@ -3,7 +3,7 @@
 use crate::bundle;
 use crate::cli::{Arguments, Global, Usage, usage_error, value};
 use crate::error::{Error, Result};
-use crate::linux::birth::cgroup_error;
+use crate::linux::cgroup::cgroup_error;
 use crate::linux::container::Container;
 use crate::linux::record::{self, Record};
 use crate::linux::resctrl::{self, Class};
