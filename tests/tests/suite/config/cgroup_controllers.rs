@@ -76,7 +76,7 @@ fn the_class_and_the_priorities_of_the_network(test: &Test) {
             false
         }
     };
-    let is_gone = dhow_tests::processes::eventually(std::time::Duration::from_secs(10), gone);
+    let is_gone = dhow_tests::processes::eventually(std::time::Duration::from_secs(30), gone);
     assert!(
         text.starts_with("1048577\n") && text.contains("lo 5"),
         "{text}"
