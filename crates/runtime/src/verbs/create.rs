@@ -6,13 +6,10 @@ use crate::error::{At, Error, Result};
 use crate::linux::birth;
 use crate::linux::console;
 use crate::linux::container::{Container, check_id, io};
-use crate::linux::criu::images::Images;
-use crate::linux::criu::wire::Message;
 use crate::linux::gate::Gate;
 use crate::linux::order::{Begun, Born, Order};
 use crate::linux::platform::is_host_root;
 use crate::linux::privilege;
-use crate::linux::rebirth::{self, Reborn};
 use crate::linux::record::{Record, VERSION, boot_id};
 use crate::linux::rootfs::Entry;
 use crate::plan::Plan;
@@ -218,7 +215,7 @@ impl Request {
         }
     }
 
-    fn order<'a>(
+    pub(super) fn order<'a>(
         &'a self,
         container: &'a Container,
         console: Option<OwnedFd>,
@@ -238,65 +235,15 @@ impl Request {
         })
     }
 
-    /// Makes the container of a checkpoint, and writes down what was made.
-    ///
-    /// # Errors
-    /// Whatever failed; nothing is left behind then.
-    pub fn remake(
-        &self,
-        global: &Global,
-        console: Option<OwnedFd>,
-        images: &Images,
-        criu: Option<&str>,
-        options: Message,
-    ) -> Result<(Container, Reborn)> {
-        let container = Container::reserve(&global.root, &self.id)?;
-        let has_begun = Cell::new(false);
-        let state = |pid| {
-            // Asked for by hooks.
-            has_begun.set(true);
-            let (id, bundle) = (&self.id, &self.bundle.path);
-            self.plan.state(id, bundle, Status::Creating, pid)
-        };
-        let restore = |birth| {
-            let order = rebirth::Order {
-                birth,
-                images,
-                criu,
-            };
-            rebirth::restore(&order, options, state, |begun| {
-                self.draft(&container, begun)
-            })
-        };
-        let made = self
-            .order(&container, console)
-            .and_then(restore)
-            .and_then(|reborn| match self.finish(&container, &reborn.child) {
-                Ok(()) => Ok(reborn),
-                Err(error) => {
-                    reborn.undo();
-                    Err(error)
-                }
-            });
-        if made.is_err() {
-            // The id is ours, so nobody else has anything in there.
-            let _ = container.remove();
-            if has_begun.get() {
-                self.clean_up(global);
-            }
-        }
-        made.map(|reborn| (container, reborn))
-    }
-
     /// The container is made: for everybody, and for those who asked to be told.
-    fn finish(&self, container: &Container, child: &Child) -> Result<()> {
+    pub(super) fn finish(&self, container: &Container, child: &Child) -> Result<()> {
         container.publish()?;
         write_pid_file(self.pid_file.as_deref(), child.pid)?;
         Receiver::send(self.pidfd.as_ref(), child, "standard")
     }
 
     /// Writes down what is made, and what `exec` will want to know, while the child makes the rest.
-    fn draft(&self, container: &Container, begun: &Begun<'_>) -> Result<()> {
+    pub(super) fn draft(&self, container: &Container, begun: &Begun<'_>) -> Result<()> {
         container.put("config.json", &self.bundle.document)?;
         if let Some(filter) = &self.plan.seccomp {
             container.put("seccomp", &filter.to_bytes())?;

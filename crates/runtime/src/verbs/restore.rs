@@ -3,16 +3,20 @@
 use super::create::{self, Request};
 use crate::cli::{Arguments, Flag, Global, Usage, switch, value};
 use crate::error::{At, Result};
+use crate::linux::container::Container;
 use crate::linux::criu;
 use crate::linux::criu::images::Images;
 use crate::linux::criu::options;
 use crate::linux::criu::wire::Message;
 use crate::linux::foreground::{self, Terminal};
-use crate::linux::rebirth;
+use crate::linux::rebirth::{self, Reborn};
 use crate::linux::removal;
 use crate::logging;
+use crate::state::Status;
 use dhow_sys::{process, signal};
+use std::cell::Cell;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 
 const OWN: [Flag; 13] = [
     value(
@@ -130,6 +134,58 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
         }
     }
     process::exit(exit?.code())
+}
+
+impl Request {
+    /// Makes the container of a checkpoint, and writes down what was made.
+    ///
+    /// # Errors
+    /// Whatever failed; nothing is left behind then.
+    fn remake(
+        &self,
+        global: &Global,
+        console: Option<OwnedFd>,
+        images: &Images,
+        criu: Option<&str>,
+        options: Message,
+    ) -> Result<(Container, Reborn)> {
+        let container = Container::reserve(&global.root, &self.id)?;
+        let has_begun = Cell::new(false);
+        let state = |pid| {
+            // Asked for by hooks.
+            has_begun.set(true);
+            let (id, bundle) = (&self.id, &self.bundle.path);
+            self.plan.state(id, bundle, Status::Creating, pid)
+        };
+        let restore = |birth| {
+            let order = rebirth::Order {
+                birth,
+                images,
+                criu,
+            };
+            rebirth::restore(&order, options, state, |begun| {
+                self.draft(&container, begun)
+            })
+        };
+        let made = self
+            .order(&container, console)
+            .and_then(restore)
+            .and_then(|reborn| match self.finish(&container, &reborn.child) {
+                Ok(()) => Ok(reborn),
+                Err(error) => {
+                    reborn.undo();
+                    Err(error)
+                }
+            });
+        if made.is_err() {
+            // The id is ours, so nobody else has anything in there.
+            let _ = container.remove();
+            if has_begun.get() {
+                self.clean_up(global);
+            }
+        }
+        made.map(|reborn| (container, reborn))
+    }
 }
 
 fn describe(arguments: &Arguments, options: &mut Message) {
