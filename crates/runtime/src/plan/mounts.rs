@@ -481,6 +481,32 @@ mod tests {
         }
     }
 
+    /// No machine of ours has SELinux: this is what its kernel would be told.
+    #[test]
+    fn a_label_is_for_filesystems_that_are_made_and_take_one() {
+        let made = |kind: &str| mount(kind, &[]).expect("valid");
+        let mut mounts = [
+            made("tmpfs"),
+            made("devpts"),
+            made("proc"),
+            made("sysfs"),
+            made("mqueue"),
+        ];
+        label(&mut mounts, "system_u:object_r:container_file_t:s0:c1,c2");
+        let context = |mount: &Mount| match &mount.source {
+            Source::Filesystem { options, .. } => options
+                .iter()
+                .find(|(key, _)| key == "context")
+                .and_then(|(_, value)| value.clone()),
+            _ => None,
+        };
+        let labelled = mounts.map(|mount| context(&mount).is_some());
+        assert_eq!(labelled, [true, true, false, false, false]);
+        let mut bound = [mount("none", &["bind"]).expect("valid")];
+        label(&mut bound, "label");
+        assert_eq!(context(&bound[0]), None);
+    }
+
     #[test]
     fn the_last_word_counts() {
         let parsed = mount("tmpfs", &["ro", "nosuid", "rw"]).expect("valid");
