@@ -70,15 +70,14 @@ impl Criu {
     /// the other goes on.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when there is no CRIU; the step that failed.
+    /// The step that failed.
     pub fn start(
-        program: Option<&str>,
+        program: &Path,
         flags: u64,
         cgroup: Option<BorrowedFd<'_>>,
         prepare: impl FnOnce(&Channel) -> Result<()>,
         attend: impl FnOnce(u32, &Channel) -> Result<()>,
     ) -> Result<Self> {
-        let program = find(program)?;
         let step = "start criu";
         let (mine, theirs) = socket::pair().at(step)?;
         let (parent, child_end) = Channel::pair().at(step)?;
@@ -87,7 +86,7 @@ impl Criu {
             Cloned::Child => {
                 drop((parent, mine));
                 super::birth::leave(child_end, |channel| {
-                    let failed = prepare(&channel).and_then(|()| execute(&program, &theirs));
+                    let failed = prepare(&channel).and_then(|()| execute(program, &theirs));
                     (channel, failed)
                 });
             }
@@ -219,7 +218,10 @@ pub fn needs_root(verb: &str) -> Result<()> {
 }
 
 /// The program, by the caller's path or in `PATH`.
-fn find(asked: Option<&str>) -> Result<PathBuf> {
+///
+/// # Errors
+/// [`Error::Unsupported`] when there is none.
+pub fn find(asked: Option<&str>) -> Result<PathBuf> {
     let asked = asked.unwrap_or("criu");
     let found = if asked.contains('/') {
         Some(PathBuf::from(asked)).filter(|path| path.is_file())

@@ -37,7 +37,7 @@ use dhow_cgroup::Group;
 use dhow_sys::process::{self, Child};
 use dhow_sys::{fd, mount, namespace, path, socket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where CRIU's log of a restore is.
 pub const LOG: &str = "restore.log";
@@ -50,7 +50,7 @@ pub struct Order<'a> {
     /// The images.
     pub images: &'a Images,
     /// The CRIU to use.
-    pub criu: Option<&'a str>,
+    pub criu: &'a Path,
 }
 
 /// Field numbers of `criu_opts`, and of the messages in it.
@@ -145,7 +145,7 @@ pub fn restore(
 
 /// The mount point of each hierarchy, with the container's directory in it.
 fn groups(cgroup: &Group, hierarchies: &dhow_cgroup::Host) -> Vec<(PathBuf, PathBuf)> {
-    let mounted = |directory: &std::path::Path| {
+    let mounted = |directory: &Path| {
         let mounts = hierarchies.mounts().map(|(mounted, _, _)| mounted);
         let deepest = mounts
             .filter(|mounted| directory.starts_with(mounted))

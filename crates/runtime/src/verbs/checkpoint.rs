@@ -15,7 +15,7 @@ use crate::state::Verb;
 use crate::{logging, platform};
 use dhow_sys::procfs::Procfs;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Component, Path};
 
 const OWN: [Flag; 9] = [
     value(
@@ -104,20 +104,23 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let external = External::of(procfs, record.pid, &plan)?;
     let stays = arguments.is_on("leave-running") || arguments.is_on("pre-dump");
     let parent = parent(&arguments)?;
-    let images = Images::open(&arguments, true)?;
-    let log = "dump.log";
-    let mut options = options::shared(&USAGE, &arguments, &images, log)?;
+    let mut options = options::shared(&USAGE, &arguments)?;
     describe(&arguments, &record, &external, stays, &mut options)?;
     if let Some(parent) = parent {
         options.text(field::PARENT_IMAGES, parent);
     }
+    let program = criu::find(arguments.value("criu"))?;
+    // Nothing is made before everything that was asked for is known to be possible.
+    let images = Images::open(&arguments, true)?;
+    let log = "dump.log";
+    options::place(&mut options, &images, log);
     let request = if arguments.is_on("pre-dump") {
         Request::PreDump
     } else {
         images.describe(external)?;
         Request::Dump
     };
-    let criu = Criu::start(arguments.value("criu"), 0, None, |_| Ok(()), |_, _| Ok(()))?;
+    let criu = Criu::start(&program, 0, None, |_| Ok(()), |_, _| Ok(()))?;
     dump(criu, request, &options).map_err(|reason| Error::Criu {
         step: "checkpoint the container",
         reason: complaints(&images.log(log)).unwrap_or(reason),
@@ -218,7 +221,15 @@ fn parent(arguments: &Arguments) -> Result<Option<&str>> {
         return refuse("must be relative to the directory of the images");
     }
     let images = Path::new(arguments.value("image-path").unwrap_or("checkpoint"));
-    if !images.join(parent).is_dir() {
+    // By its words: the directory of the images may not be there yet.
+    let mut whole = images.to_owned();
+    for component in Path::new(parent).components() {
+        match component {
+            Component::ParentDir => drop(whole.pop()),
+            other => whole.push(other),
+        }
+    }
+    if !whole.is_dir() {
         return refuse("is no directory, seen from that of the images");
     }
     Ok(Some(parent))

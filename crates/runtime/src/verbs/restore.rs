@@ -17,6 +17,7 @@ use dhow_sys::{process, signal};
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 const OWN: [Flag; 13] = [
     value(
@@ -99,7 +100,9 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     criu::needs_root(USAGE.verb)?;
     let request = Request::read(global, &USAGE, &arguments)?;
     let images = Images::open(&arguments, false)?;
-    let mut options = options::shared(&USAGE, &arguments, &images, rebirth::LOG)?;
+    let mut options = options::shared(&USAGE, &arguments)?;
+    options::place(&mut options, &images, rebirth::LOG);
+    let program = criu::find(arguments.value("criu"))?;
     describe(&arguments, &mut options);
     let terminal = request.plan.process.terminal;
     let detach = arguments.is_on("detach");
@@ -113,8 +116,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     } else {
         (create::console(&USAGE, &arguments, terminal)?, None)
     };
-    let (container, reborn) =
-        request.remake(global, console, &images, arguments.value("criu"), options)?;
+    let (container, reborn) = request.remake(global, console, &images, &program, options)?;
     if detach {
         return Ok(0);
     }
@@ -146,7 +148,7 @@ impl Request {
         global: &Global,
         console: Option<OwnedFd>,
         images: &Images,
-        criu: Option<&str>,
+        criu: &Path,
         options: Message,
     ) -> Result<(Container, Reborn)> {
         let container = Container::reserve(&global.root, &self.id)?;

@@ -60,9 +60,11 @@ fn options_that_are_not_known(test: &Test) {
         checkpoint(&container, &images(test), options)
             .run()
             .fails(text);
+        assert!(!images(test).exists(), "{options:?}: a directory was made");
     }
     let output = checkpoint(&container, &images(test), &["--criu", "/nowhere/criu"]).run();
     output.fails("/nowhere/criu: no such program; checkpoint and restore need CRIU");
+    assert!(!images(test).exists(), "a directory was made");
     assert!(counts_beyond(&file, count(&file)), "it runs on");
 }
 

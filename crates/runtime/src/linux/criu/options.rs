@@ -5,7 +5,7 @@ use super::wire::Message;
 use crate::cli::{Arguments, Flag, Usage, switch, usage_error, value};
 use crate::error::{At, Result};
 use dhow_sys::fd;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Flags that both verbs have.
 pub const SHARED: [Flag; 10] = [
@@ -107,14 +107,10 @@ const IGNORE: u64 = 0;
 ///
 /// # Errors
 /// [`crate::error::Error::Usage`] naming a value that is not known; a status descriptor that is not open.
-pub fn shared(usage: &Usage, arguments: &Arguments, images: &Images, log: &str) -> Result<Message> {
-    let number = |fd: &std::os::fd::OwnedFd| u64::try_from(fd.as_raw_fd()).unwrap_or_default();
+pub fn shared(usage: &Usage, arguments: &Arguments) -> Result<Message> {
     let mut options = Message::default();
     options
-        .number(field::IMAGES_DIRECTORY, number(&images.directory))
-        .number(field::WORK_DIRECTORY, number(&images.work_directory))
         .number(field::LOG_LEVEL, VERBOSE)
-        .text(field::LOG_FILE, log)
         .truth(field::NOTIFY_SCRIPTS, true)
         .truth(field::ORPHAN_TERMINAL, true)
         .truth(field::EXTERNAL_MASTERS, true);
@@ -155,6 +151,15 @@ pub fn shared(usage: &Usage, arguments: &Arguments, images: &Images, log: &str) 
         options.number(field::STATUS_DESCRIPTOR, status);
     }
     Ok(options)
+}
+
+/// Where the images are, and the log, of this name.
+pub fn place(options: &mut Message, images: &Images, log: &str) {
+    let number = |fd: &OwnedFd| u64::try_from(fd.as_raw_fd()).unwrap_or_default();
+    options
+        .number(field::IMAGES_DIRECTORY, number(&images.directory))
+        .number(field::WORK_DIRECTORY, number(&images.work_directory))
+        .text(field::LOG_FILE, log);
 }
 
 /// How the network is held still meanwhile (`criu_network_lock_method`). CRIU itself would insist on the
