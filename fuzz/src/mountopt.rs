@@ -29,7 +29,7 @@ const ACCESS_TIMES: [(&str, u64); 6] = [
 ];
 const ACCESS_TIME_MASK: u64 = 0x70;
 /// Words with an effect of another kind, or none.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 19] = [
     "bind",
     "rbind",
     "remount",
@@ -39,6 +39,8 @@ const OTHERS: [&str; 17] = [
     "defaults",
     "silent",
     "loud",
+    "iversion",
+    "noiversion",
     "private",
     "rprivate",
     "slave",
@@ -117,7 +119,7 @@ fn bundle(kind: &str, source: Option<String>, options: Vec<String>) {
     let spread: Vec<&str> = words
         .iter()
         .copied()
-        .filter(|word| OTHERS[9..].contains(word))
+        .filter(|word| OTHERS[11..].contains(word))
         .collect();
     assert_eq!(made.propagation.len(), spread.len());
     for ((propagation, deep), word) in made.propagation.iter().zip(spread) {

@@ -28,8 +28,11 @@ pub(super) fn of(
         },
         Some(1 | 255) if said.contains("panicked") => Verdict::Wrong("panicked".into()),
         Some(1 | 255) if names(&said, fault) => Verdict::Refused,
-        // Whatever keeps libc from getting memory, it says that there is none.
-        Some(1 | 255) if call == "mmap" && said.contains("Out of memory") => Verdict::Refused,
+        // Whatever keeps libc from getting memory, or from starting a program (`posix_spawn` of musl), it
+        // says that there is none.
+        Some(1 | 255) if matches!(call, "mmap" | "pipe2") && said.contains("Out of memory") => {
+            Verdict::Refused
+        }
         Some(1 | 255) => Verdict::Wrong(format!("the error does not name {fault}")),
         code => Verdict::Wrong(format!("ended with {code:?}, signal {:?}", output.signal)),
     }
