@@ -201,8 +201,11 @@ fn foreign_cgroup_mounts_do_not_matter(test: &Test) {
     needs!(test, root);
     let foreign = test.root().join("foreign");
     fs::create_dir(&foreign).expect("mkdir");
+    // With the options that it has: they are those of the hierarchy, and a mount without them takes
+    // `nsdelegate` from the whole host.
     let script = "mount -t tmpfs tmpfs \"$0\"; mkdir \"$0/a\" \"$0/b\" \"$0/sub\"
-        mount -t cgroup2 cgroup2 \"$0/a\" && mkdir -p \"$0/a/x\" && mount --bind \"$0/a/x\" \"$0/b\"
+        options=$(sed -n 's/^[^ ]* [^ ]* cgroup2 \\([^ ]*\\) .*/\\1/p' /proc/mounts | head -n 1)
+        mount -t cgroup2 -o \"$options\" cgroup2 \"$0/a\" && mkdir -p \"$0/a/x\" && mount --bind \"$0/a/x\" \"$0/b\"
         exec \"$@\"";
     let foreign = foreign.to_str().expect("a path").to_owned();
     let bundle = test.bundle_with(|config| {
