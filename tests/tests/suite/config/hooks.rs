@@ -281,8 +281,10 @@ for_each_runtime!(
     the_message_shows_what_the_hook_said,
     a_failing_poststop_hook_is_a_warning,
     a_missing_hook_is_named,
-    a_hook_may_ignore_its_input,
 );
+
+// crun takes a hook that has ended before it read everything for a failed one.
+for_runtimes!([Dhow, Runc]; a_hook_may_ignore_its_input);
 
 // crun takes a relative path; both rivals wait for whoever holds the hook's output.
 for_runtimes!([Dhow];
