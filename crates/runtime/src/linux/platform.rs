@@ -1,6 +1,6 @@
 //! What `main` needs of Linux.
 
-use super::lsm;
+use super::{lsm, privilege};
 use crate::cli::Usage;
 use crate::error::{At, Result};
 use crate::plan::Host;
@@ -35,10 +35,17 @@ pub fn verbs() -> &'static [Verb] {
     ]
 }
 
+/// The user who calls, asked once: what becomes another user later is a container's process.
+#[must_use]
+pub fn user() -> u32 {
+    static USER: OnceLock<u32> = OnceLock::new();
+    *USER.get_or_init(id::effective_user)
+}
+
 /// Where containers are remembered unless `--root` says otherwise.
 #[must_use]
 pub fn default_root() -> PathBuf {
-    let user = id::effective_user();
+    let user = user();
     // Root of a user namespace has no right to the host's /run: rootless engines call us as such.
     let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
     match own.filter(|_| !is_host_root()) {
@@ -60,11 +67,11 @@ pub fn host(spec: &Spec) -> Host {
     let profile = process.and_then(|process| process.apparmor_profile.as_ref());
     let label = process.and_then(|process| process.selinux_label.as_ref());
     Host {
-        privileged: id::effective_user() == 0,
+        privileged: user() == 0,
         apparmor: profile.is_some() && lsm::apparmor_enabled(),
         selinux: (label.is_some() || mount_label.is_some()) && lsm::selinux_enabled(),
         capabilities: match process.and_then(|process| process.capabilities.as_ref()) {
-            Some(_) => id::capabilities().map_or(u64::MAX, |sets| sets.permitted),
+            Some(_) => privilege::own().map_or(u64::MAX, |sets| sets.permitted),
             None => u64::MAX,
         },
         architecture: std::env::consts::ARCH,
@@ -111,7 +118,7 @@ pub fn is_host_root() -> bool {
     // Asked before anything is entered, and the same for the whole life of this process.
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
-        if id::effective_user() != 0 {
+        if user() != 0 {
             return false;
         }
         if namespace::is_initial_user() {

@@ -3,15 +3,29 @@
 use crate::error::{At, Error, Failure, Kind as Refused, Result};
 use crate::plan::Plan;
 use crate::plan::namespaces::Kind;
+use dhow_sys::id::CapabilitySets;
 use dhow_sys::{capability, id};
+use std::sync::OnceLock;
+
+/// The capabilities that this process was started with.
+///
+/// # Errors
+/// `capget`
+pub fn own() -> Result<&'static CapabilitySets> {
+    static OWN: OnceLock<CapabilitySets> = OnceLock::new();
+    if OWN.get().is_none() {
+        let sets = id::capabilities().at("ask for our capabilities")?;
+        let _ = OWN.set(sets);
+    }
+    Ok(OWN.get().expect("set on the line above"))
+}
 
 /// Whether this process has it. Root may have been started without.
 ///
 /// # Errors
-/// `capget`
+/// As [`own`].
 pub fn may_administer() -> Result<bool> {
-    let sets = id::capabilities().at("ask for our capabilities")?;
-    Ok(sets.effective & capability::SYS_ADMIN != 0)
+    Ok(own()?.effective & capability::SYS_ADMIN != 0)
 }
 
 /// The error, with what to do about a call that the kernel or a filter has forbidden.

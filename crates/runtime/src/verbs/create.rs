@@ -8,7 +8,7 @@ use crate::linux::console;
 use crate::linux::container::{Container, check_id, io};
 use crate::linux::gate::Gate;
 use crate::linux::order::{Begun, Born, Order};
-use crate::linux::platform::is_host_root;
+use crate::linux::platform::{is_host_root, user};
 use crate::linux::privilege;
 use crate::linux::record::{Record, VERSION, boot_id};
 use crate::linux::rootfs::Entry;
@@ -356,7 +356,7 @@ pub fn preserved(arguments: &Arguments) -> Result<u32> {
 
 /// The name of the user who calls, or the number.
 fn owner() -> String {
-    let id = dhow_sys::id::effective_user();
+    let id = user();
     if id == 0 {
         return "root".into();
     }
