@@ -11,13 +11,14 @@ use std::sync::OnceLock;
 ///
 /// # Errors
 /// `capget`
-pub fn own() -> Result<&'static CapabilitySets> {
+pub fn own() -> Result<CapabilitySets> {
     static OWN: OnceLock<CapabilitySets> = OnceLock::new();
-    if OWN.get().is_none() {
-        let sets = id::capabilities().at("ask for our capabilities")?;
-        let _ = OWN.set(sets);
+    if let Some(sets) = OWN.get() {
+        return Ok(*sets);
     }
-    Ok(OWN.get().expect("set on the line above"))
+    let sets = id::capabilities().at("ask for our capabilities")?;
+    let _ = OWN.set(sets);
+    Ok(sets)
 }
 
 /// Whether this process has it. Root may have been started without.
