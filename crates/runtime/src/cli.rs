@@ -64,6 +64,22 @@ pub struct Usage {
     pub example: &'static str,
 }
 
+/// Which bundle; for every verb that reads one.
+pub const BUNDLE: Flag = value(
+    "bundle",
+    Some('b'),
+    "DIR",
+    "the bundle [default: the working directory]",
+);
+
+/// Which document, where it is not the bundle's own.
+pub const CONFIG: Flag = value(
+    "config",
+    Some('f'),
+    "FILE",
+    "another document than the bundle's config.json",
+);
+
 /// The flags before the verb.
 pub const GLOBAL: &[Flag] = &[
     value(

@@ -1,11 +1,12 @@
 //! `create`: everything but the execve.
 
 use crate::bundle::Bundle;
-use crate::cli::{Arguments, Flag, Global, Usage, switch, usage_error, value};
+use crate::cli::{Arguments, BUNDLE, CONFIG, Flag, Global, Usage, switch, usage_error, value};
 use crate::error::{At, Error, Result};
 use crate::linux::birth;
 use crate::linux::console;
 use crate::linux::container::{Container, check_id, io};
+use crate::linux::foreground::Terminal;
 use crate::linux::gate::Gate;
 use crate::linux::order::{Begun, Born, Order};
 use crate::linux::platform::{is_host_root, user};
@@ -25,25 +26,10 @@ use std::path::{Path, PathBuf};
 
 /// The flags that `create` and `run` share.
 pub const FLAGS: &[Flag] = &[
-    value(
-        "bundle",
-        Some('b'),
-        "DIR",
-        "the bundle [default: the working directory]",
-    ),
-    value(
-        "config",
-        Some('f'),
-        "FILE",
-        "another document than the bundle's config.json",
-    ),
-    value(
-        "console-socket",
-        None,
-        "SOCKET",
-        "where the terminal's controlling side is sent",
-    ),
-    value("pid-file", None, "FILE", "write the process id to FILE"),
+    BUNDLE,
+    CONFIG,
+    CONSOLE_SOCKET,
+    PID_FILE,
     switch(
         "no-pivot",
         None,
@@ -63,6 +49,17 @@ pub const FLAGS: &[Flag] = &[
         "accepted: orphans are reaped by the container's own first process",
     ),
 ];
+
+/// `restore` has it too.
+pub const CONSOLE_SOCKET: Flag = value(
+    "console-socket",
+    None,
+    "SOCKET",
+    "where the terminal's controlling side is sent",
+);
+
+/// `restore` has it too.
+pub const PID_FILE: Flag = value("pid-file", None, "FILE", "write the process id to FILE");
 
 /// `exec` has it too.
 pub const PIDFD_SOCKET: Flag = value(
@@ -385,6 +382,23 @@ pub fn console(usage: &Usage, arguments: &Arguments, terminal: bool) -> Result<O
             "--console-socket is given, but process.terminal is false",
         )),
     }
+}
+
+/// Where a process's terminal goes: to whoever asked for it, or to ours, whose side comes with it.
+///
+/// # Errors
+/// As [`console`]; `socketpair`.
+pub fn terminal(
+    usage: &Usage,
+    arguments: &Arguments,
+    wanted: bool,
+) -> Result<(Option<OwnedFd>, Option<Terminal>)> {
+    let foreground = !arguments.is_on("detach");
+    if wanted && foreground && arguments.value("console-socket").is_none() {
+        let (mine, theirs) = socket::pair().at("make a console socket")?;
+        return Ok((Some(theirs), Some(Terminal::new(mine))));
+    }
+    Ok((console(usage, arguments, wanted)?, None))
 }
 
 /// Runs the verb.

@@ -1,6 +1,6 @@
 //! `exec`: another process inside a running container.
 
-use super::create::{PIDFD_SOCKET, Receiver, console, preserved, write_pid_file};
+use super::create::{self, PIDFD_SOCKET, Receiver, preserved, write_pid_file};
 use super::run::await_execve;
 use crate::bundle;
 use crate::cli::{Arguments, Global, Usage, switch, usage_error, value};
@@ -108,13 +108,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     let plan = plan(global, &container, &arguments)?;
     let detach = arguments.is_on("detach");
     let terminal = plan.process.terminal;
-    let own = terminal && !detach && arguments.value("console-socket").is_none();
-    let (socket, mut relay) = if own {
-        let (mine, theirs) = dhow_sys::socket::pair().at("make a console socket")?;
-        (Some(theirs), Some(Terminal::new(mine)))
-    } else {
-        (console(&USAGE, &arguments, terminal)?, None)
-    };
+    let (socket, mut relay) = create::terminal(&USAGE, &arguments, terminal)?;
     let receiver = Receiver::connect(&arguments)?;
     if !detach {
         signal::block(signal::ALL).at("block signals")?;

@@ -1,7 +1,7 @@
 //! `plan`: what would be done, without doing it.
 
 use crate::bundle::Bundle;
-use crate::cli::{Arguments, Global, Usage, usage_error, value};
+use crate::cli::{Arguments, BUNDLE, CONFIG, Global, Usage, usage_error};
 use crate::error::Result;
 use crate::output;
 use crate::plan::{Plan, narrative};
@@ -15,20 +15,7 @@ pub const USAGE: Usage = Usage {
     verb: "plan",
     arguments: "[OPTIONS]",
     summary: "Print what create and start would do with a bundle, as JSON",
-    flags: &[
-        value(
-            "bundle",
-            Some('b'),
-            "DIR",
-            "the bundle [default: the working directory]",
-        ),
-        value(
-            "config",
-            Some('f'),
-            "FILE",
-            "another document than the bundle's config.json",
-        ),
-    ],
+    flags: &[BUNDLE, CONFIG],
     verbatim_after: None,
     example: "dhow-runtime plan --bundle /srv/web",
 };

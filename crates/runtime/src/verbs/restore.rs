@@ -1,7 +1,7 @@
 //! `restore`: makes a container of the files that `checkpoint` wrote, with its processes as they were.
 
 use super::create::{self, Request};
-use crate::cli::{Arguments, Flag, Global, Usage, switch, value};
+use crate::cli::{Arguments, BUNDLE, CONFIG, Flag, Global, Usage, switch, value};
 use crate::error::{At, Result};
 use crate::linux::container::Container;
 use crate::linux::criu;
@@ -20,25 +20,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 const OWN: [Flag; 13] = [
-    value(
-        "bundle",
-        Some('b'),
-        "DIR",
-        "the bundle [default: the working directory]",
-    ),
-    value(
-        "config",
-        Some('f'),
-        "FILE",
-        "another document than the bundle's config.json",
-    ),
-    value(
-        "console-socket",
-        None,
-        "SOCKET",
-        "where the terminal's controlling side is sent",
-    ),
-    value("pid-file", None, "FILE", "write the process id to FILE"),
+    BUNDLE,
+    CONFIG,
+    create::CONSOLE_SOCKET,
+    create::PID_FILE,
     create::PIDFD_SOCKET,
     switch("detach", Some('d'), "do not stay with the container"),
     switch(
@@ -109,13 +94,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     if !detach {
         signal::block(signal::ALL).at("block signals")?;
     }
-    let own = terminal && !detach && arguments.value("console-socket").is_none();
-    let (console, mut relay) = if own {
-        let (mine, theirs) = dhow_sys::socket::pair().at("make a console socket")?;
-        (Some(theirs), Some(Terminal::new(mine)))
-    } else {
-        (create::console(&USAGE, &arguments, terminal)?, None)
-    };
+    let (console, mut relay) = create::terminal(&USAGE, &arguments, terminal)?;
     let (container, reborn) = request.remake(global, console, &images, &program, options)?;
     if detach {
         return Ok(0);

@@ -59,13 +59,7 @@ pub fn run(global: &Global, arguments: Vec<OsString>) -> Result<u8> {
     if !detach {
         signal::block(signal::ALL).at("block signals")?;
     }
-    let own = terminal && !detach && arguments.value("console-socket").is_none();
-    let (console, mut relay) = if own {
-        let (mine, theirs) = dhow_sys::socket::pair().at("make a console socket")?;
-        (Some(theirs), Some(Terminal::new(mine)))
-    } else {
-        (create::console(&USAGE, &arguments, terminal)?, None)
-    };
+    let (console, mut relay) = create::terminal(&USAGE, &arguments, terminal)?;
     let (container, born) = request.make(global, console, Waiting::ForUs)?;
     // Before the program runs: its terminal has our size from its first call on.
     let received = relay.as_mut().map_or(Ok(()), Terminal::receive);
