@@ -2,6 +2,7 @@
 //!
 //! Sources: cgroups(7), proc_pid_mountinfo(5).
 
+use dhow_sys::procfs::unescape;
 use std::path::PathBuf;
 
 /// The version of a hierarchy.
@@ -81,29 +82,6 @@ pub(crate) fn mounts(text: &str) -> Vec<Mount> {
             })
         })
         .collect()
-}
-
-/// Undoes mountinfo's octal escapes of space, tab, newline and backslash.
-fn unescape(field: &str) -> String {
-    let mut text = String::with_capacity(field.len());
-    let mut rest = field;
-    while let Some(at) = rest.find('\\') {
-        text.push_str(&rest[..at]);
-        let code = rest
-            .get(at + 1..at + 4)
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(code) => {
-                text.push(char::from(code));
-                rest = &rest[at + 4..];
-            }
-            None => {
-                text.push('\\');
-                rest = &rest[at + 1..];
-            }
-        }
-    }
-    text + rest
 }
 
 /// Where our group is below a mount, without slashes around; `None` when the mount does not show it.

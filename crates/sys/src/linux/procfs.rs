@@ -151,6 +151,30 @@ impl AsFd for Procfs {
     }
 }
 
+/// Undoes mountinfo's octal escapes of space, tab, newline and backslash (`proc_pid_mountinfo(5)`).
+#[must_use]
+pub fn unescape(field: &str) -> String {
+    let mut text = String::with_capacity(field.len());
+    let mut rest = field;
+    while let Some(at) = rest.find('\\') {
+        text.push_str(&rest[..at]);
+        let code = rest
+            .get(at + 1..at + 4)
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match code {
+            Some(code) => {
+                text.push(char::from(code));
+                rest = &rest[at + 4..];
+            }
+            None => {
+                text.push('\\');
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    text + rest
+}
+
 /// What `/proc/PID/stat` says of a process, as far as its identity and life go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessStatus {

@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::plan::mounts::Source;
 use crate::plan::namespaces::Kind;
 use dhow_sys::fd;
-use dhow_sys::procfs::Procfs;
+use dhow_sys::procfs::{Procfs, unescape};
 use serde::{Deserialize, Serialize};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -147,27 +147,6 @@ fn entries(table: &str) -> Vec<Entry<'_>> {
             })
         })
         .collect()
-}
-
-/// Octal escapes stand for blanks, tabs, newlines and backslashes.
-fn unescape(text: &str) -> String {
-    let mut plain = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let code = after.get(..3).filter(|_| byte == b'\\');
-        let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
-        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(code) => {
-                plain.push(code);
-                rest = &after[3..];
-            }
-            None => {
-                plain.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
 }
 
 /// The mounts inside whose filesystem the host has mounted too, unless it is the root's own.
